@@ -1,0 +1,1 @@
+//! Sources and sinks outside us: files (Parquet, NDJSON, CSV) and their decoding into columns.

@@ -1,0 +1,316 @@
+use std::sync::Arc;
+
+use crate::{EventTime, Physical, Span, Type, Value};
+
+/// Why a value is what it is. A value travels with its state.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum State {
+    #[default]
+    Ok = 0,
+    /// Nothing was there to compute it from.
+    Empty = 1,
+    /// Nothing was there, and the definition's `default` stands in.
+    Default = 2,
+    /// Older than its definition allows.
+    Stale = 3,
+    /// A named limit was passed (too many distinct members, history not kept).
+    Limit = 4,
+    /// Outside the range of exact sums.
+    Overflow = 5,
+}
+
+impl State {
+    pub const ALL: [State; 6] =
+        [State::Ok, State::Empty, State::Default, State::Stale, State::Limit, State::Overflow];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Ok => "ok",
+            State::Empty => "empty",
+            State::Default => "default",
+            State::Stale => "stale",
+            State::Limit => "limit",
+            State::Overflow => "overflow",
+        }
+    }
+}
+
+/// A cell's state and whether the cell is null, in one byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Mark(u8);
+
+impl Mark {
+    /// A value that is there.
+    pub const OK: Mark = Mark(0);
+    /// A null that came with the event, or that follows from one.
+    pub const NULL: Mark = Mark(0x80 | State::Empty as u8);
+
+    pub fn value(state: State) -> Mark {
+        Mark(state as u8)
+    }
+    pub fn null(state: State) -> Mark {
+        Mark(0x80 | state as u8)
+    }
+    pub fn is_null(self) -> bool {
+        self.0 & 0x80 != 0
+    }
+    pub fn state(self) -> State {
+        State::ALL.get(usize::from(self.0 & 0x7f)).copied().unwrap_or(State::Empty)
+    }
+}
+
+/// Strings end to end, with the end of each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Texts {
+    bytes: String,
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    pub fn push(&mut self, s: &str) {
+        self.bytes.push_str(s);
+        self.ends.push(u32::try_from(self.bytes.len()).expect("a batch holds less than 4 GiB"));
+    }
+
+    pub fn get(&self, row: usize) -> &str {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
+        &self.bytes[start..self.ends[row] as usize]
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Bytes of text held.
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// The cells of a column. `Word` holds bools (0, 1), ints, decimal mantissas, timestamps and
+/// durations (µs), and integer keys. The cell of a null is 0, 0.0, "" or `Value::Null`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    Word(Vec<i64>),
+    Float(Vec<f64>),
+    Text(Texts),
+    Nested(Vec<Value>),
+}
+
+/// One column of a batch, or one computed over it.
+#[derive(Clone, Debug)]
+pub struct Column {
+    pub data: Data,
+    /// One mark per row, or none at all when every row is [`Mark::OK`].
+    marks: Option<Vec<Mark>>,
+}
+
+impl Column {
+    pub fn new(physical: Physical) -> Column {
+        let data = match physical {
+            Physical::Word => Data::Word(Vec::new()),
+            Physical::Float => Data::Float(Vec::new()),
+            Physical::Text => Data::Text(Texts::default()),
+            Physical::Nested => Data::Nested(Vec::new()),
+        };
+        Column { data, marks: None }
+    }
+
+    pub fn words(words: Vec<i64>) -> Column {
+        Column { data: Data::Word(words), marks: None }
+    }
+
+    pub fn floats(floats: Vec<f64>) -> Column {
+        Column { data: Data::Float(floats), marks: None }
+    }
+
+    /// A column from its parts. `marks`, where given, has one mark per row.
+    pub fn with_marks(data: Data, marks: Option<Vec<Mark>>) -> Column {
+        let column = Column { data, marks: None };
+        debug_assert!(marks.as_ref().is_none_or(|m| m.len() == column.len()));
+        let all_ok = marks.as_ref().is_none_or(|m| m.iter().all(|m| *m == Mark::OK));
+        Column { marks: if all_ok { None } else { marks }, ..column }
+    }
+
+    pub fn len(&self) -> usize {
+        match &self.data {
+            Data::Word(v) => v.len(),
+            Data::Float(v) => v.len(),
+            Data::Text(v) => v.len(),
+            Data::Nested(v) => v.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn marks(&self) -> Option<&[Mark]> {
+        self.marks.as_deref()
+    }
+
+    pub fn mark(&self, row: usize) -> Mark {
+        self.marks.as_ref().map_or(Mark::OK, |m| m[row])
+    }
+
+    pub fn is_null(&self, row: usize) -> bool {
+        self.mark(row).is_null()
+    }
+
+    /// The words; empty for a column of another kind (the resolver has settled the kind).
+    pub fn as_words(&self) -> &[i64] {
+        match &self.data {
+            Data::Word(v) => v,
+            Data::Float(_) | Data::Text(_) | Data::Nested(_) => &[],
+        }
+    }
+
+    pub fn as_floats(&self) -> &[f64] {
+        match &self.data {
+            Data::Float(v) => v,
+            Data::Word(_) | Data::Text(_) | Data::Nested(_) => &[],
+        }
+    }
+
+    pub fn as_texts(&self) -> Option<&Texts> {
+        match &self.data {
+            Data::Text(v) => Some(v),
+            Data::Word(_) | Data::Float(_) | Data::Nested(_) => None,
+        }
+    }
+
+    pub fn push_word(&mut self, word: i64, mark: Mark) {
+        if let Data::Word(v) = &mut self.data {
+            v.push(word);
+        }
+        self.push_mark(mark);
+    }
+
+    pub fn push_float(&mut self, x: f64, mark: Mark) {
+        if let Data::Float(v) = &mut self.data {
+            v.push(x);
+        }
+        self.push_mark(mark);
+    }
+
+    pub fn push_text(&mut self, s: &str, mark: Mark) {
+        if let Data::Text(v) = &mut self.data {
+            v.push(s);
+        }
+        self.push_mark(mark);
+    }
+
+    pub fn push_null(&mut self, mark: Mark) {
+        match &mut self.data {
+            Data::Word(v) => v.push(0),
+            Data::Float(v) => v.push(0.0),
+            Data::Text(v) => v.push(""),
+            Data::Nested(v) => v.push(Value::Null),
+        }
+        self.push_mark(mark);
+    }
+
+    /// Appends a value of this column's type; a value of another type is a bug and becomes null.
+    pub fn push(&mut self, value: &Value, state: State) {
+        let mark = Mark::value(state);
+        match (&mut self.data, value) {
+            (Data::Word(v), Value::Bool(b)) => v.push(i64::from(*b)),
+            (Data::Word(v), Value::Int(n)) => v.push(*n),
+            (Data::Word(v), Value::Decimal { mantissa, .. }) => v.push(*mantissa),
+            (Data::Word(v), Value::Timestamp(t)) => v.push(t.0),
+            (Data::Word(v), Value::Duration(d)) => v.push(d.0),
+            (Data::Float(v), Value::Float(x)) => v.push(*x),
+            (Data::Text(v), Value::Text(s)) => v.push(s),
+            (Data::Nested(v), Value::List(_) | Value::Map(_)) => v.push(value.clone()),
+            _ => {
+                debug_assert!(value.is_null(), "a value of another type: {value:?}");
+                return self.push_null(Mark::null(if state == State::Ok {
+                    State::Empty
+                } else {
+                    state
+                }));
+            }
+        }
+        self.push_mark(mark);
+    }
+
+    fn push_mark(&mut self, mark: Mark) {
+        let len = self.len();
+        match &mut self.marks {
+            Some(marks) => marks.push(mark),
+            None if mark != Mark::OK => {
+                let mut marks = vec![Mark::OK; len - 1];
+                marks.push(mark);
+                self.marks = Some(marks);
+            }
+            None => {}
+        }
+    }
+
+    /// The cell as a value of the type `ty`.
+    pub fn value(&self, row: usize, ty: &Type) -> Value {
+        if self.is_null(row) {
+            return Value::Null;
+        }
+        match &self.data {
+            Data::Word(v) => match ty {
+                Type::Bool => Value::Bool(v[row] != 0),
+                Type::Decimal(scale) => Value::Decimal { mantissa: v[row], scale: *scale },
+                Type::Timestamp => Value::Timestamp(EventTime(v[row])),
+                Type::Duration => Value::Duration(Span(v[row])),
+                Type::Int
+                | Type::Key(_)
+                | Type::Float
+                | Type::String
+                | Type::List(_)
+                | Type::Map(_, _) => Value::Int(v[row]),
+            },
+            Data::Float(v) => Value::Float(v[row]),
+            Data::Text(v) => Value::Text(Arc::from(v.get(row))),
+            Data::Nested(v) => v[row].clone(),
+        }
+    }
+}
+
+impl Column {
+    /// The cells at these rows, in this order.
+    pub fn select(&self, rows: &[u32]) -> Column {
+        let at = |r: &u32| *r as usize;
+        let data = match &self.data {
+            Data::Word(v) => Data::Word(rows.iter().map(|r| v[at(r)]).collect()),
+            Data::Float(v) => Data::Float(rows.iter().map(|r| v[at(r)]).collect()),
+            Data::Text(v) => {
+                let mut texts = Texts::default();
+                rows.iter().for_each(|r| texts.push(v.get(at(r))));
+                Data::Text(texts)
+            }
+            Data::Nested(v) => Data::Nested(rows.iter().map(|r| v[at(r)].clone()).collect()),
+        };
+        let marks = self.marks.as_ref().map(|m| rows.iter().map(|r| m[at(r)]).collect());
+        Column::with_marks(data, marks)
+    }
+
+    /// Appends all cells of a column of the same kind.
+    pub fn append(&mut self, other: &Column) {
+        let before = self.len();
+        match (&mut self.data, &other.data) {
+            (Data::Word(a), Data::Word(b)) => a.extend_from_slice(b),
+            (Data::Float(a), Data::Float(b)) => a.extend_from_slice(b),
+            (Data::Text(a), Data::Text(b)) => (0..b.len()).for_each(|r| a.push(b.get(r))),
+            (Data::Nested(a), Data::Nested(b)) => a.extend_from_slice(b),
+            _ => debug_assert!(false, "columns of two kinds"),
+        }
+        if self.marks.is_some() || other.marks.is_some() {
+            let marks = self.marks.get_or_insert_with(|| vec![Mark::OK; before]);
+            match &other.marks {
+                Some(more) => marks.extend_from_slice(more),
+                None => marks.resize(before + other.len(), Mark::OK),
+            }
+        }
+    }
+}

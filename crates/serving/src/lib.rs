@@ -1,0 +1,1 @@
+//! Completes the view from the online store and gives every value its state and age.

@@ -1,0 +1,1 @@
+//! Durable bytes: event log, checkpoints, dead-letter and late logs; on disk or in memory.

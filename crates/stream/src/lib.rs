@@ -1,0 +1,1 @@
+//! The embedded engine: shards, watermarks, lateness, checkpoints, as a deterministic step function.
