@@ -1,5 +1,25 @@
 //! Aggregations as algebra, and the key state that gives exact sliding windows over them.
+//!
+//! Reading order: [`Layout`] (what the resolver asks for) → [`Shape`] (the same, compiled) →
+//! [`Arguments`] (a batch seen by one group) → [`KeyState`] (the events of one key, read at any
+//! position) → the private parts: rows, scan (the plain way), index (the fast way), partial (the
+//! algebra of tiles and lifetimes), exact (the only place where numbers are rounded).
 
+mod arguments;
+mod dictionary;
+mod encode;
+mod exact;
+mod index;
+mod key_state;
 mod layout;
+mod partial;
+mod rows;
+mod scan;
+mod shape;
+mod value;
 
+pub use arguments::Arguments;
+pub use encode::DecodeError;
+pub use key_state::{Horizon, KeyState, Position, ROWS_PER_KEY_MAX, Scratch};
 pub use layout::{Aggregate, Function, Input, Layout, Window};
+pub use shape::Shape;

@@ -53,4 +53,11 @@ impl Batch {
         }
         out
     }
+
+    /// Appends all events of a batch of the same stream.
+    pub fn append(&mut self, other: &Batch) {
+        for (to, from) in self.columns.iter_mut().zip(&other.columns) {
+            to.append(from);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! is one cell, used at the edges (JSON, tests, the executable specification).
 
 mod batch;
+mod codec;
 mod column;
 pub mod expr;
 mod id;
@@ -14,6 +15,7 @@ mod types;
 mod value;
 
 pub use batch::Batch;
+pub use codec::CodecError;
 pub use column::{Column, Data, Mark, State, Texts};
 pub use id::{EventId, Key};
 pub use schema::{Field, Schema};

@@ -1,1 +1,22 @@
-//! The embedded engine: shards, watermarks, lateness, checkpoints, as a deterministic step function.
+//! The embedded engine: shards, watermarks, lateness, checkpoints, as a deterministic step
+//! function.
+
+mod checkpoint;
+mod clock;
+mod engine;
+mod features;
+mod keys;
+pub mod live;
+mod ordered;
+mod remembered;
+mod settings;
+mod shard;
+mod table;
+
+pub use checkpoint::{ID_TABLES, Restored, Snapshot};
+pub use clock::PartitionId;
+pub use engine::{Answer, Applied, Counts, Engine, EngineError, Fate, GroupSize, Sweep};
+pub use millrace_aggregate::Position;
+pub use ordered::{Ordered, Rows};
+pub use settings::Settings;
+pub use table::{AllInMemory, Block, ColdBlocks};

@@ -1,0 +1,277 @@
+//! A layout, compiled: where each thing lies in a row, and what each cell must hold.
+
+use std::sync::Arc;
+
+use millrace_event::{Physical, Span, Type};
+
+use crate::{Function, Layout, Window};
+
+/// What a cell must keep, as bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Needs(u16);
+
+impl Needs {
+    pub(crate) const SUM: Needs = Needs(1);
+    pub(crate) const SQUARES: Needs = Needs(2);
+    pub(crate) const MIN: Needs = Needs(4);
+    pub(crate) const MAX: Needs = Needs(8);
+    pub(crate) const DISTINCT: Needs = Needs(16);
+    pub(crate) const FIRST: Needs = Needs(32);
+    pub(crate) const LAST: Needs = Needs(64);
+
+    pub(crate) fn has(self, other: Needs) -> bool {
+        self.0 & other.0 != 0
+    }
+    pub(crate) fn or(self, other: Needs) -> Needs {
+        Needs(self.0 | other.0)
+    }
+
+    fn of(function: Function) -> Needs {
+        match function {
+            Function::Count => Needs(0),
+            Function::Sum | Function::Mean => Needs::SUM,
+            Function::Stddev | Function::Variance => Needs::SUM.or(Needs::SQUARES),
+            Function::Min => Needs::MIN,
+            Function::Max => Needs::MAX,
+            Function::Distinct => Needs::DISTINCT,
+            Function::First => Needs::FIRST,
+            Function::Last | Function::LastN(_) => Needs::LAST,
+        }
+    }
+}
+
+/// What the word of an argument means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// No argument is read: events are counted.
+    None,
+    Word,
+    Float,
+    /// An index into the key state's dictionary.
+    Text,
+}
+
+/// One argument under one filter: what is read from a row in one go.
+#[derive(Clone, Debug)]
+pub(crate) struct Lane {
+    /// The flags a row must have (filter true) and the ones it must not (argument null).
+    pub(crate) wanted: u64,
+    pub(crate) unwanted: u64,
+    /// The argument's word within a row.
+    pub(crate) slot: usize,
+    pub(crate) kind: Kind,
+    pub(crate) needs: Needs,
+    /// The most rows that `last(e, n)` of any window needs; 1 for `last(e)`.
+    pub(crate) last_n: u32,
+    /// This lane's cells.
+    pub(crate) cells: Vec<usize>,
+}
+
+/// A lane over a window: the state that aggregations share.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    pub(crate) lane: usize,
+    pub(crate) window: usize,
+    pub(crate) needs: Needs,
+}
+
+/// How an aggregate's value is made from its cell.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    pub(crate) cell: usize,
+    pub(crate) function: Function,
+    /// `10^scale` for decimals, 2³² for float sums, 1 otherwise: what a unit of the sum is.
+    pub(crate) unit: u128,
+    pub(crate) ty: Type,
+    pub(crate) input: Option<Type>,
+}
+
+/// A [`Layout`] made ready for key states: row format, lanes, cells. Shared by all keys of a group.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub(crate) layout: Arc<Layout>,
+    /// Words of a row: the time, the flags where there are any, then the arguments.
+    pub(crate) stride: usize,
+    /// Flags: bit `i` is filter `i`, bit `32 + i` is "argument `i` is null".
+    pub(crate) has_flags: bool,
+    /// The word of each argument within a row; `None` when only its nullness matters.
+    pub(crate) slots: Vec<Option<usize>>,
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) cells: Vec<Cell>,
+    pub(crate) outputs: Vec<Output>,
+    /// The longest window that must be answered from rows.
+    pub(crate) raw_width: Span,
+    /// Windows answered from tiles or from the lifetime summary, beyond the rows.
+    pub(crate) summarised: Vec<usize>,
+    /// Whether the order of equal times matters, so that ids are kept with all rows.
+    pub(crate) ordered: bool,
+    /// Whether a row holds indexes into a dictionary of strings.
+    pub(crate) has_text: bool,
+}
+
+impl Shape {
+    pub fn new(layout: Arc<Layout>) -> Shape {
+        let nullable = layout.inputs.iter().any(|i| i.expr.nullable);
+        let has_flags = nullable || !layout.filters.is_empty();
+        let mut shape = Shape {
+            stride: 1 + usize::from(has_flags),
+            has_flags,
+            slots: vec![None; layout.inputs.len()],
+            lanes: Vec::new(),
+            cells: Vec::new(),
+            outputs: Vec::new(),
+            raw_width: Span(0),
+            summarised: Vec::new(),
+            ordered: false,
+            has_text: false,
+            layout,
+        };
+        shape.place_arguments();
+        shape.build_cells();
+        for (index, window) in shape.layout.windows.iter().enumerate() {
+            match window {
+                Window::Sliding { width, every: None } => {
+                    shape.raw_width = shape.raw_width.max(*width);
+                }
+                Window::Sliding { every: Some(_), .. } | Window::Lifetime => {
+                    shape.summarised.push(index);
+                }
+            }
+        }
+        shape
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Whether a key can be forgotten once all its windows are empty.
+    pub fn has_lifetime(&self) -> bool {
+        self.layout.windows.contains(&Window::Lifetime)
+    }
+
+    /// How long after an event a key state may still need something of it.
+    pub fn longest(&self) -> Span {
+        let widths = self.layout.windows.iter().map(|w| match w {
+            Window::Sliding { width, every } => Span(width.0 + every.map_or(0, |e| e.0)),
+            Window::Lifetime => Span(0),
+        });
+        widths.max().unwrap_or(Span(0))
+    }
+
+    fn place_arguments(&mut self) {
+        for (index, input) in self.layout.inputs.iter().enumerate() {
+            let read = self
+                .layout
+                .aggregates
+                .iter()
+                .any(|a| a.input == Some(index) && a.function != Function::Count);
+            if read {
+                self.slots[index] = Some(self.stride);
+                self.stride += 1;
+                self.has_text |= input.ty().physical() == Physical::Text;
+            }
+        }
+    }
+
+    fn build_cells(&mut self) {
+        let layout = Arc::clone(&self.layout);
+        let mut order: Vec<usize> = (0..layout.aggregates.len()).collect();
+        // Cells of one lane stand together.
+        order.sort_by_key(|i| {
+            let a = &layout.aggregates[*i];
+            (a.filter, a.input, a.window)
+        });
+        let mut cell_of = vec![0; layout.aggregates.len()];
+        let mut lane_key = None;
+        for index in order {
+            let aggregate = &layout.aggregates[index];
+            let key = (aggregate.filter, aggregate.input);
+            if lane_key != Some(key) {
+                lane_key = Some(key);
+                let lane = self.lane(aggregate.filter, aggregate.input);
+                self.lanes.push(lane);
+            }
+            cell_of[index] = self.cell(aggregate.window, aggregate.function);
+        }
+        self.outputs = layout
+            .aggregates
+            .iter()
+            .zip(cell_of)
+            .map(|(a, cell)| {
+                let input = a.input.map(|i| layout.inputs[i].ty().clone());
+                Output { cell, function: a.function, unit: unit(&input), ty: a.ty.clone(), input }
+            })
+            .collect();
+        self.ordered = self.lanes.iter().any(|l| l.needs.has(Needs::FIRST.or(Needs::LAST)));
+    }
+
+    fn lane(&self, filter: Option<usize>, input: Option<usize>) -> Lane {
+        let slot = input.and_then(|i| self.slots[i]);
+        let kind = match (slot, input.map(|i| self.layout.inputs[i].ty().physical())) {
+            (None, _) | (_, None | Some(Physical::Nested)) => Kind::None,
+            (Some(_), Some(Physical::Word)) => Kind::Word,
+            (Some(_), Some(Physical::Float)) => Kind::Float,
+            (Some(_), Some(Physical::Text)) => Kind::Text,
+        };
+        let null_bit = input
+            .filter(|i| self.layout.inputs[*i].expr.nullable)
+            .map_or(0, |i| 1u64 << (Layout::FILTERS_MAX + i));
+        Lane {
+            wanted: filter.map_or(0, |f| 1u64 << f),
+            unwanted: null_bit,
+            slot: slot.unwrap_or(0),
+            kind,
+            needs: Needs::default(),
+            last_n: 0,
+            cells: Vec::new(),
+        }
+    }
+
+    /// The last lane's cell for this window, with what the function needs added.
+    fn cell(&mut self, window: usize, function: Function) -> usize {
+        let needs = Needs::of(function);
+        let lane_index = self.lanes.len() - 1;
+        let lane = &mut self.lanes[lane_index];
+        lane.needs = lane.needs.or(needs);
+        lane.last_n = lane.last_n.max(match function {
+            Function::LastN(n) => n,
+            Function::Last => 1,
+            Function::Count
+            | Function::Sum
+            | Function::Mean
+            | Function::Min
+            | Function::Max
+            | Function::Stddev
+            | Function::Variance
+            | Function::Distinct
+            | Function::First => 0,
+        });
+        let known = lane.cells.iter().copied().find(|c| self.cells[*c].window == window);
+        let cell = known.unwrap_or_else(|| {
+            lane.cells.push(self.cells.len());
+            self.cells.push(Cell { lane: lane_index, window, needs: Needs::default() });
+            self.cells.len() - 1
+        });
+        self.cells[cell].needs = self.cells[cell].needs.or(needs);
+        cell
+    }
+}
+
+fn unit(input: &Option<Type>) -> u128 {
+    match input {
+        Some(Type::Decimal(scale)) => 10u128.pow(u32::from(*scale)),
+        Some(Type::Float) => 1 << crate::exact::FLOAT_UNIT_BITS,
+        Some(
+            Type::Bool
+            | Type::Int
+            | Type::String
+            | Type::Timestamp
+            | Type::Duration
+            | Type::Key(_)
+            | Type::List(_)
+            | Type::Map(_, _),
+        )
+        | None => 1,
+    }
+}

@@ -1,0 +1,333 @@
+//! What a checkpoint of an engine holds, and how an engine comes back from one.
+//!
+//! A checkpoint is taken while events go on being applied: [`Engine::begin_checkpoint`] fixes the
+//! moment, [`Engine::continue_checkpoint`] hands out the changed key states in small portions, and
+//! a key state that is about to change again is captured first.
+
+use std::sync::Arc;
+
+use millrace_event::{EventTime, Key};
+use millrace_feature::plan::Plan;
+use millrace_store::{Location, SegmentId};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::PartitionClock;
+use crate::engine::{Counts, Engine, EngineError};
+use crate::keys::{hash_key, shard_of};
+use crate::remembered::IdHash;
+use crate::settings::Settings;
+use crate::table::Block;
+
+/// Tables from here on hold the remembered ids of streams, below it the key states of groups.
+pub const ID_TABLES: u16 = 0x8000;
+
+/// The small part of a checkpoint, as JSON: clocks, counts, and which table is which.
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    version: u32,
+    secret: [u8; 16],
+    tables: Vec<TableHead>,
+    streams: Vec<StreamHead>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TableHead {
+    group: String,
+    layout: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StreamHead {
+    stream: String,
+    watermark: i64,
+    now: i64,
+    counts: [u64; 5],
+    partitions: Vec<PartitionHead>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PartitionHead {
+    name: String,
+    greatest: i64,
+    floor: i64,
+    received: i64,
+}
+
+const VERSION: u32 = 1;
+
+/// A complete state as bytes: the head, and every key state and remembered id.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub head: Vec<u8>,
+    pub blocks: Vec<Block>,
+}
+
+/// What a restore could not use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Groups whose definition has changed, or is new: they start empty.
+    pub started_empty: Vec<String>,
+    pub keys: u64,
+}
+
+impl Engine {
+    /// Fixes the moment of a checkpoint and returns its head. Only one can be under way.
+    pub fn begin_checkpoint(&mut self) -> Vec<u8> {
+        for group in 0..self.plan.groups.len() {
+            for shard in &mut self.shards {
+                shard.tables[group].begin_checkpoint(group as u16);
+            }
+        }
+        for (index, stream) in self.streams.iter_mut().enumerate() {
+            let new = stream.remembered.take_new();
+            let table = ID_TABLES | index as u16;
+            self.captured_ids.extend(new.into_iter().map(|(id, time)| id_block(table, id, time)));
+        }
+        self.head()
+    }
+
+    /// Hands out up to about `keys` changed key states per group and shard; `false` when these
+    /// were the last.
+    pub fn continue_checkpoint(&mut self, keys: usize, out: &mut Vec<Block>) -> bool {
+        out.append(&mut self.captured_ids);
+        let mut more = false;
+        for group in 0..self.plan.groups.len() {
+            let shape = Arc::clone(&self.shapes[group]);
+            for shard in &mut self.shards {
+                let table = &mut shard.tables[group];
+                more |= table.continue_checkpoint(keys, group as u16, &shape, out);
+            }
+        }
+        more
+    }
+
+    /// The complete state: everything counts as changed.
+    pub fn snapshot(&mut self) -> Snapshot {
+        self.mark_everything();
+        let head = self.begin_checkpoint();
+        let mut blocks = Vec::new();
+        while self.continue_checkpoint(usize::MAX, &mut blocks) {}
+        Snapshot { head, blocks }
+    }
+
+    /// The next checkpoint will hold every key state and every remembered id.
+    pub fn mark_everything(&mut self) {
+        for shard in &mut self.shards {
+            shard.tables.iter_mut().for_each(crate::table::Table::mark_all);
+        }
+        for (index, stream) in self.streams.iter_mut().enumerate() {
+            stream.remembered.take_new();
+            let table = ID_TABLES | index as u16;
+            let all = stream.remembered.all().into_iter();
+            self.captured_ids.extend(all.map(|(id, time)| id_block(table, id, time)));
+        }
+    }
+
+    fn head(&self) -> Vec<u8> {
+        let tables = self.plan.groups.iter().map(|g| TableHead {
+            group: g.name.to_string(),
+            layout: g.layout.hash,
+        });
+        let streams = self.plan.streams.iter().zip(&self.streams).map(|(plan, s)| StreamHead {
+            stream: plan.schema.stream.to_string(),
+            watermark: s.clock.watermark.0,
+            now: s.clock.now.0,
+            counts: s.counts.to_array(),
+            partitions: s.clock.partitions.iter().map(PartitionHead::from).collect(),
+        });
+        let head = Head {
+            version: VERSION,
+            secret: self.secret,
+            tables: tables.collect(),
+            streams: streams.collect(),
+        };
+        serde_json::to_vec(&head).expect("a head is plain data")
+    }
+
+    /// An engine as a checkpoint has it. `blocks` come oldest first; a later one of the same key
+    /// replaces an earlier one. The number of shards may differ.
+    ///
+    /// # Errors
+    /// When the head or a block is not what this program wrote.
+    pub fn restore<E: std::fmt::Display>(
+        plan: Arc<Plan>,
+        settings: Settings,
+        head: &[u8],
+        blocks: impl IntoIterator<Item = Result<(Block, Option<Location>), E>>,
+    ) -> Result<(Engine, Restored), EngineError> {
+        let head: Head =
+            serde_json::from_slice(head).map_err(|e| EngineError::Restore(e.to_string()))?;
+        if head.version != VERSION {
+            let found = head.version;
+            return Err(EngineError::Restore(format!(
+                "it is of version {found}, this program reads version {VERSION}"
+            )));
+        }
+        let mut engine = Engine::build(plan, settings, true, head.secret);
+        let (groups, mut restored) = engine.match_tables(&head);
+        let streams = engine.restore_clocks(&head);
+        for block in blocks {
+            let (block, location) = block.map_err(|e| EngineError::Restore(e.to_string()))?;
+            engine.restore_block(&block, location, &groups, &streams)?;
+        }
+        restored.keys = (0..engine.plan.groups.len())
+            .map(|group| engine.shards.iter().map(|s| s.tables[group].len() as u64).sum::<u64>())
+            .sum();
+        Ok((engine, restored))
+    }
+
+    /// For each table of the checkpoint, the group that goes on with it.
+    fn match_tables(&self, head: &Head) -> (Vec<Option<usize>>, Restored) {
+        let groups: Vec<Option<usize>> = head
+            .tables
+            .iter()
+            .map(|table| {
+                let group = self.plan.group(&table.group)?;
+                (self.plan.groups[group].layout.hash == table.layout).then_some(group)
+            })
+            .collect();
+        let started_empty = (0..self.plan.groups.len())
+            .filter(|g| !groups.contains(&Some(*g)))
+            .map(|g| self.plan.groups[g].name.to_string())
+            .collect();
+        (groups, Restored { started_empty, keys: 0 })
+    }
+
+    fn restore_clocks(&mut self, head: &Head) -> Vec<Option<usize>> {
+        let mut streams = Vec::new();
+        for from in &head.streams {
+            let index = self.plan.stream(&from.stream);
+            streams.push(index);
+            let Some(index) = index else { continue };
+            let state = &mut self.streams[index];
+            state.clock.watermark = EventTime(from.watermark);
+            state.clock.now = EventTime(from.now);
+            state.clock.partitions = from.partitions.iter().map(PartitionClock::from).collect();
+            state.counts = Counts::from_array(from.counts);
+        }
+        streams
+    }
+
+    fn restore_block(
+        &mut self,
+        block: &Block,
+        location: Option<Location>,
+        groups: &[Option<usize>],
+        streams: &[Option<usize>],
+    ) -> Result<(), EngineError> {
+        if block.table >= ID_TABLES {
+            let index = usize::from(block.table - ID_TABLES);
+            let stream = streams.get(index).copied().flatten();
+            if let (Some(stream), Some(bytes)) = (stream, &block.bytes) {
+                let (id, time) = read_id(&block.key, bytes)
+                    .ok_or_else(|| EngineError::Restore("an id is damaged".to_owned()))?;
+                let state = &mut self.streams[stream];
+                if time >= state.clock.watermark {
+                    state.remembered.restore(id, time);
+                }
+            }
+            return Ok(());
+        }
+        let Some(group) = groups.get(usize::from(block.table)).copied().flatten() else {
+            return Ok(());
+        };
+        let hash = hash_key(&self.hasher, block.key.as_bytes());
+        let shape = Arc::clone(&self.shapes[group]);
+        let shards = self.shards.len();
+        let table = &mut self.shards[shard_of(hash, shards)].tables[group];
+        let bytes = block.bytes.as_ref().map(|bytes| (&*shape, bytes.as_slice()));
+        table
+            .restore(hash, &block.key, bytes)
+            .map_err(|e| EngineError::Restore(e.to_string()))?;
+        if let (Some(location), Some(_)) = (location, &block.bytes) {
+            table.locate(hash, &block.key, location);
+        }
+        Ok(())
+    }
+
+    /// Notes where a finished checkpoint put a block, so that it can be spilled and moved.
+    pub fn locate(&mut self, table: u16, key: &Key, location: Location) {
+        if usize::from(table) >= self.plan.groups.len() {
+            return;
+        }
+        let hash = hash_key(&self.hasher, key.as_bytes());
+        let shards = self.shards.len();
+        self.shards[shard_of(hash, shards)].tables[usize::from(table)].locate(hash, key, location);
+    }
+
+    /// Locations that were overwritten or whose key is gone, since the last call.
+    pub fn take_released(&mut self) -> Vec<Location> {
+        let tables = self.shards.iter_mut().flat_map(|s| &mut s.tables);
+        tables.flat_map(crate::table::Table::take_released).collect()
+    }
+
+    /// Makes the next checkpoint write again every key state that lies in `segment`.
+    ///
+    /// # Errors
+    /// When a spilled key state cannot be read back.
+    pub fn move_out_of(&mut self, segment: SegmentId) -> Result<(), EngineError> {
+        for group in 0..self.plan.groups.len() {
+            let shape = Arc::clone(&self.shapes[group]);
+            for shard in &mut self.shards {
+                shard.tables[group]
+                    .mark_segment(segment, &shape, &*self.cold)
+                    .map_err(EngineError::Cold)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a key is there, in memory or spilled.
+    pub fn has_key(&self, table: u16, key: &Key) -> bool {
+        let hash = hash_key(&self.hasher, key.as_bytes());
+        let shard = &self.shards[shard_of(hash, self.shards.len())];
+        shard.tables.get(usize::from(table)).is_some_and(|t| t.find(hash, key.as_bytes()).is_some())
+    }
+}
+
+fn id_block(table: u16, id: IdHash, time: EventTime) -> Block {
+    Block {
+        table,
+        key: Key::from_bytes(&id.0.to_le_bytes()),
+        bytes: Some(time.0.to_le_bytes().to_vec()),
+    }
+}
+
+fn read_id(key: &Key, bytes: &[u8]) -> Option<(IdHash, EventTime)> {
+    let id = u128::from_le_bytes(key.as_bytes().try_into().ok()?);
+    let time = i64::from_le_bytes(bytes.try_into().ok()?);
+    Some((IdHash(id), EventTime(time)))
+}
+
+impl Counts {
+    fn to_array(self) -> [u64; 5] {
+        [self.applied, self.duplicate, self.late, self.future, self.replayed]
+    }
+
+    fn from_array([applied, duplicate, late, future, replayed]: [u64; 5]) -> Counts {
+        Counts { applied, duplicate, late, future, replayed }
+    }
+}
+
+impl From<&PartitionClock> for PartitionHead {
+    fn from(p: &PartitionClock) -> PartitionHead {
+        PartitionHead {
+            name: p.name.clone(),
+            greatest: p.greatest.0,
+            floor: p.floor.0,
+            received: p.received.0,
+        }
+    }
+}
+
+impl From<&PartitionHead> for PartitionClock {
+    fn from(p: &PartitionHead) -> PartitionClock {
+        PartitionClock {
+            name: p.name.clone(),
+            greatest: EventTime(p.greatest),
+            floor: EventTime(p.floor),
+            received: EventTime(p.received),
+            closed: false,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The checkpointer: writes changed key states into segments and publishes them.
+
+use std::sync::mpsc::{Receiver, Sender};
+
+use millrace_event::Key;
+use millrace_store::{
+    Change, CheckpointWriter, Checkpoints, Epoch, LiveBytes, Location, Offset, Publication,
+    SegmentId, StoreError, Table, Tombstones, Victim,
+};
+
+use crate::checkpoint::ID_TABLES;
+use crate::table::Block;
+
+/// From the engine, for one checkpoint: prepare, begin, portions, end.
+pub(super) enum Task {
+    Prepare,
+    Begin { meta: Vec<u8>, durable: Receiver<Result<(), String>>, retired: Vec<SegmentId> },
+    Portion(Vec<Block>),
+    End,
+}
+
+/// To the engine.
+pub(super) enum Report {
+    Prepared(Cleaning),
+    Published(Done),
+    Failed(String),
+}
+
+/// What the next checkpoint should move out of old segments.
+#[derive(Debug, Default)]
+pub(super) struct Cleaning {
+    pub(super) victims: Vec<SegmentId>,
+    /// Keys that an old segment says are gone: to be said again, where still true.
+    pub(super) gone: Vec<(u16, Key)>,
+    /// Remembered ids of those segments, with their times.
+    pub(super) ids: Vec<Block>,
+}
+
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) epoch: u64,
+    pub(super) bytes: u64,
+    pub(super) locations: Vec<(u16, Key, Location)>,
+    /// Where the log must be kept from, for all checkpoints that are kept.
+    pub(super) metas: Vec<Vec<u8>>,
+}
+
+pub(super) struct Checkpointer {
+    checkpoints: Checkpoints,
+    live: LiveBytes,
+    under_way: Option<UnderWay>,
+}
+
+struct UnderWay {
+    epoch: Epoch,
+    writer: CheckpointWriter,
+    meta: Vec<u8>,
+    durable: Receiver<Result<(), String>>,
+    retired: Vec<SegmentId>,
+    locations: Vec<(u16, Key, Location)>,
+}
+
+pub(super) fn run(
+    mut this: Checkpointer,
+    tasks: &Receiver<Task>,
+    reports: &Sender<Report>,
+    released: &Receiver<Vec<Location>>,
+) {
+    while let Ok(task) = tasks.recv() {
+        for location in released.try_iter().flatten() {
+            this.live.remove(location);
+        }
+        let report = match this.step(task) {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::error!(%error, "a checkpoint was given up");
+                if let Some(failed) = this.under_way.take() {
+                    drop(failed.writer);
+                    if let Err(error) = this.checkpoints.abandon(failed.epoch) {
+                        tracing::warn!(%error, "files of a given-up checkpoint are left behind");
+                    }
+                }
+                Some(Report::Failed(error))
+            }
+        };
+        if let Some(report) = report
+            && reports.send(report).is_err()
+        {
+            return;
+        }
+    }
+}
+
+impl Checkpointer {
+    pub(super) fn new(checkpoints: Checkpoints, live: LiveBytes) -> Checkpointer {
+        Checkpointer { checkpoints, live, under_way: None }
+    }
+
+    fn step(&mut self, task: Task) -> Result<Option<Report>, String> {
+        let failed = |e: StoreError| e.to_string();
+        match task {
+            Task::Prepare => Ok(Some(Report::Prepared(self.prepare().map_err(failed)?))),
+            Task::Begin { meta, durable, retired } => {
+                let epoch = self.checkpoints.next_epoch();
+                let writer = self.checkpoints.begin(epoch).map_err(failed)?;
+                let locations = Vec::new();
+                let begun = UnderWay { epoch, writer, meta, durable, retired, locations };
+                self.under_way = Some(begun);
+                Ok(None)
+            }
+            Task::Portion(blocks) => {
+                if let Some(under_way) = &mut self.under_way {
+                    under_way.write(blocks).map_err(failed)?;
+                }
+                Ok(None)
+            }
+            Task::End => match self.under_way.take() {
+                Some(under_way) => self.publish(under_way).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn prepare(&self) -> Result<Cleaning, StoreError> {
+        let mut cleaning = Cleaning::default();
+        for Victim { segment, tombstones } in self.checkpoints.victims(&self.live) {
+            let mut records = self.checkpoints.records_of(segment)?;
+            while let Some(record) = records.next_record()? {
+                let key = Key::from_bytes(record.key);
+                match record.change {
+                    Change::Put(value) if record.table.0 >= ID_TABLES => {
+                        let bytes = Some(value.to_vec());
+                        cleaning.ids.push(Block { table: record.table.0, key, bytes });
+                    }
+                    Change::Put(_) => {}
+                    Change::Delete => {
+                        if tombstones == Tombstones::Carry {
+                            cleaning.gone.push((record.table.0, key));
+                        }
+                    }
+                }
+            }
+            cleaning.victims.push(segment);
+        }
+        Ok(cleaning)
+    }
+
+    fn publish(&mut self, under_way: UnderWay) -> Result<Report, String> {
+        let UnderWay { epoch, writer, meta, durable, retired, locations } = under_way;
+        let segments = writer.finish().map_err(|e| e.to_string())?;
+        // A checkpoint must not be ahead of the log it is to be continued from.
+        durable.recv().map_err(|_| "the log has stopped".to_owned())??;
+        for (_, _, location) in &locations {
+            self.live.add(*location);
+        }
+        let publication =
+            Publication { epoch, segments, retired: &retired, live: &self.live, meta };
+        let published = self.checkpoints.publish(publication).map_err(|e| e.to_string())?;
+        if let Some(error) = published.cleanup {
+            tracing::warn!(%error, "old checkpoint files could not be removed");
+        }
+        retired.iter().for_each(|s| self.live.forget(*s));
+        let current = self.checkpoints.current();
+        let bytes = current.map_or(0, |m| m.segments.iter().map(|s| s.bytes).sum());
+        let metas = self.checkpoints.kept().iter().map(|m| m.meta.clone()).collect();
+        Ok(Report::Published(Done { epoch: epoch.0, bytes, locations, metas }))
+    }
+}
+
+impl UnderWay {
+    fn write(&mut self, blocks: Vec<Block>) -> Result<(), StoreError> {
+        for block in blocks {
+            let table = Table(block.table);
+            match &block.bytes {
+                Some(bytes) => {
+                    let at = self.writer.put(table, block.key.as_bytes(), bytes)?;
+                    if block.table < ID_TABLES {
+                        self.locations.push((block.table, block.key, at));
+                    }
+                }
+                None => self.writer.delete(table, block.key.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The least frontier among these checkpoints' metas.
+pub(super) fn needed_from(metas: &[Vec<u8>]) -> Offset {
+    let frontiers = metas.iter().map(|m| super::recovery::Meta::parse(m).map_or(0, |m| m.frontier));
+    Offset(frontiers.min().unwrap_or(0))
+}

@@ -1,0 +1,342 @@
+//! The engine as a service of one process: threads and durable files around the step function.
+//!
+//! ```text
+//!  callers ─▶ inbox ─▶ engine thread ─▶ commit queue ─▶ committer thread ─▶ logs ─▶ acknowledge
+//!                        │   ▲  └ changed key states ─▶ checkpointer thread ─▶ segments, manifest
+//!                        └───┴───── what was published, what to clean ◀───────┘
+//! ```
+//!
+//! One thread owns the engine, so reads and events never wait for a lock, and what it does is a
+//! function of the messages it got. An event can be read once it is applied; its sender hears of
+//! it once it is also on the disk. After a kill the newest checkpoint is loaded and the event log
+//! replayed from the checkpoint's frontier through the same steps.
+
+mod checkpointer;
+mod committer;
+mod owner;
+mod record;
+mod recovery;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use millrace_event::{Batch, EventTime, Key, Span};
+use millrace_feature::plan::Plan;
+use millrace_store::{Access, Disk, FileDisk, StoreError};
+use thiserror::Error;
+
+use crate::engine::{Answer, Counts, EngineError};
+use crate::settings::Settings;
+use owner::Message;
+pub use record::{DeadEvent, RecordError};
+
+/// How a live engine is run.
+#[derive(Clone, Debug)]
+pub struct LiveSettings {
+    pub engine: Settings,
+    /// The data directory.
+    pub dir: PathBuf,
+    /// A checkpoint begins this long after the one before it began, if anything changed.
+    pub checkpoint_every: Duration,
+    /// Key states beyond this many bytes are spilled to disk, the ones not used lately first.
+    pub memory_max_bytes: usize,
+    /// Messages that may wait for the engine; beyond it callers are told to come back.
+    pub inbox_max: usize,
+    /// Event log kept beyond what recovery needs.
+    pub log_retain_bytes: u64,
+}
+
+impl Default for LiveSettings {
+    fn default() -> LiveSettings {
+        LiveSettings {
+            engine: Settings::default(),
+            dir: PathBuf::from("data"),
+            checkpoint_every: Duration::from_secs(1),
+            memory_max_bytes: 4 << 30,
+            inbox_max: 1_024,
+            log_retain_bytes: 10 << 30,
+        }
+    }
+}
+
+/// Why a live engine could not do what it was asked.
+#[derive(Debug, Error)]
+pub enum LiveError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("the event log holds a record that cannot be read: {0}")]
+    Record(#[from] RecordError),
+    /// Writing failed before; what was acknowledged is safe, nothing new is taken.
+    #[error("events cannot be made durable: {0}; free the disk or mend it, and start again")]
+    Durability(String),
+    #[error("the engine has stopped")]
+    Stopped,
+    #[error("a thread could not be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Too many messages wait for the engine.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[error("the engine is busy; try again in {} ms", retry_after.as_millis())]
+pub struct Busy {
+    pub retry_after: Duration,
+}
+
+/// Called once with the answer, on a thread of the engine: it must not block.
+pub type Reply<T> = Box<dyn FnOnce(Result<T, LiveError>) + Send>;
+
+/// Events that a source hands over.
+#[derive(Debug)]
+pub struct Delivery {
+    pub stream: usize,
+    /// The origin partition's name.
+    pub partition: String,
+    pub batch: Batch,
+    /// Records of the same delivery that could not be decoded.
+    pub dead: Vec<DeadEvent>,
+    /// The receiving clock.
+    pub received: EventTime,
+    /// The source's own position behind this delivery; given back after a recovery.
+    pub position: Option<Vec<u8>>,
+}
+
+/// What became of a delivery: every event is in exactly one of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    pub applied: u64,
+    pub duplicate: u64,
+    pub late: u64,
+    /// Not decoded, or too far in the future.
+    pub dead: u64,
+    /// Of `dead`, those too far in the future.
+    pub future: u64,
+    /// Records of the event log that are applied.
+    pub frontier: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct ReadRequest {
+    pub group: usize,
+    pub key: Key,
+    pub at: EventTime,
+}
+
+#[derive(Clone, Debug)]
+pub struct ReadReply {
+    /// Per request, one answer per feature of the group.
+    pub answers: Vec<Vec<Answer>>,
+    /// Per request, the age of the group's stream.
+    pub ages: Vec<Span>,
+    pub frontier: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct ViewReply {
+    /// Per event, one answer per column of the view.
+    pub rows: Vec<Vec<Answer>>,
+    /// The greatest of `group_ages`.
+    pub age: Span,
+    /// Per group that the view reads, the age of its stream.
+    pub group_ages: Vec<Span>,
+    pub frontier: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    pub events: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Status {
+    pub streams: Vec<StreamStatus>,
+    pub groups: Vec<GroupStatus>,
+    pub frontier: u64,
+    /// 0 before the first checkpoint.
+    pub checkpoint_epoch: u64,
+    pub checkpoint_age: Duration,
+    /// Bytes of all segments of the newest checkpoint.
+    pub checkpoint_bytes: u64,
+    pub log_bytes: u64,
+    /// Why nothing is made durable any more, if so.
+    pub failure: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct StreamStatus {
+    pub name: String,
+    pub counts: Counts,
+    /// Dead letters, those of the future included.
+    pub dead: u64,
+    pub watermark: EventTime,
+    pub age: Span,
+    pub partitions: usize,
+    pub remembered: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct GroupStatus {
+    pub name: String,
+    pub keys: usize,
+    pub state_bytes: usize,
+    pub spilled_keys: usize,
+}
+
+/// What a start found.
+#[derive(Clone, Debug, Default)]
+pub struct Recovery {
+    /// The checkpoint it started from; 0 without one.
+    pub epoch: u64,
+    /// Records of the event log applied on top.
+    pub replayed_records: u64,
+    pub keys: u64,
+    pub took: Duration,
+    /// What the operator should know: a torn tail, a fall-back, groups that start empty.
+    pub notes: Vec<String>,
+    /// The last position of each source, by stream name and partition.
+    pub positions: BTreeMap<(String, String), Vec<u8>>,
+}
+
+/// A handle to the engine thread; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Live {
+    plan: Arc<Plan>,
+    inbox: SyncSender<Message>,
+    threads: Arc<std::sync::Mutex<Vec<JoinHandle<()>>>>,
+}
+
+impl Live {
+    /// Opens the data directory, recovers what it holds and starts the threads.
+    ///
+    /// # Errors
+    /// When the directory is in use or damaged, or a definition does not fit its contents.
+    pub fn open(plan: Arc<Plan>, settings: LiveSettings) -> Result<(Live, Recovery), LiveError> {
+        let disk = FileDisk::open(Path::new(&settings.dir), Access::Owner)?;
+        Live::open_on(Arc::new(disk), plan, settings)
+    }
+
+    /// As [`Live::open`], on any disk.
+    ///
+    /// # Errors
+    /// As [`Live::open`].
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        plan: Arc<Plan>,
+        settings: LiveSettings,
+    ) -> Result<(Live, Recovery), LiveError> {
+        let (inbox, messages) = sync_channel(settings.inbox_max.max(1));
+        let recovered = recovery::recover(disk, Arc::clone(&plan), &settings)?;
+        let (threads, recovery) = owner::start(recovered, messages, settings)?;
+        Ok((Live { plan, inbox, threads: Arc::new(std::sync::Mutex::new(threads)) }, recovery))
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Hands events over; the reply comes when they are applied and durable.
+    ///
+    /// # Errors
+    /// [`Busy`]: nothing was taken.
+    pub fn ingest(&self, delivery: Delivery, reply: Reply<Receipt>) -> Result<(), Busy> {
+        self.send(Message::Ingest(Box::new(delivery), reply))
+    }
+
+    /// As [`Live::ingest`], but waits while the engine is busy: for sources that can wait.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub fn ingest_waiting(
+        &self,
+        delivery: Delivery,
+        reply: Reply<Receipt>,
+    ) -> Result<(), LiveError> {
+        let message = Message::Ingest(Box::new(delivery), reply);
+        self.inbox.send(message).map_err(|_| LiveError::Stopped)
+    }
+
+    /// # Errors
+    /// [`Busy`].
+    pub fn read(&self, requests: Vec<ReadRequest>, reply: Reply<ReadReply>) -> Result<(), Busy> {
+        self.send(Message::Read(requests, reply))
+    }
+
+    /// Evaluates a view for events of its stream, which need not have been handed over; `now` is
+    /// the receiving clock, for ages.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub fn view(
+        &self,
+        view: usize,
+        events: Batch,
+        now: EventTime,
+        reply: Reply<ViewReply>,
+    ) -> Result<(), Busy> {
+        self.send(Message::View { view, events: Box::new(events), now, reply })
+    }
+
+    /// # Errors
+    /// [`Busy`].
+    pub fn status(&self, reply: Reply<Status>) -> Result<(), Busy> {
+        self.send(Message::Status(reply))
+    }
+
+    /// A source says that it has handed over all there is at this moment.
+    pub fn confirm(&self, stream: usize) {
+        // When the engine is busy, the next confirmation will do.
+        let _ = self.inbox.try_send(Message::Confirm(stream));
+    }
+
+    /// Replies when a checkpoint that holds everything applied so far is durable.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub fn checkpoint(&self, reply: Reply<()>) -> Result<(), Busy> {
+        self.send(Message::Checkpoint(reply))
+    }
+
+    /// Applies the late log, from where the last replay ended.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub fn replay_late(&self, reply: Reply<Replayed>) -> Result<(), Busy> {
+        self.send(Message::ReplayLate(reply))
+    }
+
+    /// Makes everything durable, takes a last checkpoint and ends the threads. Other handles get
+    /// [`LiveError::Stopped`] from then on.
+    ///
+    /// # Errors
+    /// When the last checkpoint failed; everything acknowledged is in the log all the same.
+    pub fn close(&self) -> Result<(), LiveError> {
+        let (done, wait) = sync_channel(1);
+        let reply: Reply<()> = Box::new(move |result| drop(done.send(result)));
+        if self.inbox.send(Message::Close(reply)).is_err() {
+            return Ok(());
+        }
+        let result = wait.recv().unwrap_or(Err(LiveError::Stopped));
+        let threads = self.threads.lock().map(|mut t| std::mem::take(&mut *t)).unwrap_or_default();
+        for thread in threads {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+        result
+    }
+
+    fn send(&self, message: Message) -> Result<(), Busy> {
+        match self.inbox.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(Busy { retry_after: Duration::from_millis(100) }),
+            Err(TrySendError::Disconnected(message)) => {
+                message.fail();
+                Ok(())
+            }
+        }
+    }
+}

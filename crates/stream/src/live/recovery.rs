@@ -1,0 +1,274 @@
+//! From a data directory to an engine: the newest checkpoint, then the log from its frontier.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use millrace_event::Key;
+use millrace_feature::plan::Plan;
+use millrace_store::{
+    BlockReader, Change, Checkpoints, CheckpointsConfig, Disk, LiveBytes, Log, LogConfig, LogName,
+    LogReader, Offset, Records, StoreError, Torn,
+};
+use serde::{Deserialize, Serialize};
+
+use super::committer::Logs;
+use super::record::{EventRecord, decode_event, decode_late, encode_late};
+use super::{LiveError, LiveSettings, Recovery};
+use crate::engine::{Engine, Fate};
+use crate::table::Block;
+
+/// The part of a checkpoint that is not key states.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Meta {
+    version: u32,
+    /// The hash of the definitions, for people.
+    pub(super) plan: String,
+    /// Records of the event log that are in the key states.
+    pub(super) frontier: u64,
+    /// Records of the late log that belong to them.
+    pub(super) late: u64,
+    /// Records of the late log that were replayed.
+    pub(super) replayed: u64,
+    /// Dead letters by stream, and how many records of their log these are.
+    pub(super) dead: BTreeMap<String, u64>,
+    pub(super) dead_records: u64,
+    pub(super) positions: Vec<(String, String, Vec<u8>)>,
+    pub(super) engine: String,
+}
+
+const VERSION: u32 = 1;
+
+impl Meta {
+    pub(super) fn of(counters: &Counters, plan: &Plan, engine_head: Vec<u8>) -> Vec<u8> {
+        let position = |((stream, partition), bytes): (&(String, String), &Vec<u8>)| {
+            (stream.clone(), partition.clone(), bytes.clone())
+        };
+        let meta = Meta {
+            version: VERSION,
+            plan: plan.hash.to_string(),
+            frontier: counters.next,
+            late: counters.late_next,
+            replayed: counters.replayed_to,
+            dead: counters.dead.clone(),
+            dead_records: counters.dead_next,
+            positions: counters.positions.iter().map(position).collect(),
+            engine: String::from_utf8(engine_head).expect("a head is JSON"),
+        };
+        serde_json::to_vec(&meta).expect("a meta is plain data")
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Result<Meta, String> {
+        let meta: Meta = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+        if meta.version == VERSION {
+            Ok(meta)
+        } else {
+            Err(format!("meta of version {}, this program reads {VERSION}", meta.version))
+        }
+    }
+}
+
+/// What the engine thread counts beside the engine.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counters {
+    /// The offset of the next event record.
+    pub(super) next: u64,
+    pub(super) late_next: u64,
+    pub(super) replayed_to: u64,
+    pub(super) dead_next: u64,
+    pub(super) dead: BTreeMap<String, u64>,
+    pub(super) positions: BTreeMap<(String, String), Vec<u8>>,
+}
+
+/// Everything the threads begin with.
+pub(super) struct Recovered {
+    pub(super) engine: Engine,
+    pub(super) counters: Counters,
+    pub(super) logs: Logs,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) live: LiveBytes,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) recovery: Recovery,
+}
+
+pub(super) fn recover(
+    disk: Arc<dyn Disk>,
+    plan: Arc<Plan>,
+    settings: &LiveSettings,
+) -> Result<Recovered, LiveError> {
+    #[expect(clippy::disallowed_methods, reason = "how long a start takes is told to people")]
+    let started = Instant::now();
+    let mut recovery = Recovery::default();
+    let (checkpoints, found) = Checkpoints::open(Arc::clone(&disk), CheckpointsConfig::default())?;
+    for rejected in &found.rejected {
+        recovery.notes.push(format!(
+            "checkpoint {} cannot be used and the one before it is: {}",
+            rejected.epoch.0, rejected.reason
+        ));
+    }
+    let mut counters = Counters::default();
+    let mut live = LiveBytes::default();
+    let mut engine = match checkpoints.current() {
+        None => Engine::new(Arc::clone(&plan), settings.engine.clone(), secret()),
+        Some(manifest) => {
+            recovery.epoch = manifest.epoch.0;
+            let meta = Meta::parse(&manifest.meta).map_err(crate::EngineError::Restore)?;
+            counters.next = meta.frontier;
+            counters.late_next = meta.late;
+            counters.replayed_to = meta.replayed;
+            counters.dead = meta.dead;
+            counters.dead_next = meta.dead_records;
+            counters.positions =
+                meta.positions.into_iter().map(|(s, p, bytes)| ((s, p), bytes)).collect();
+            let blocks = Blocks { records: checkpoints.records(), live: &mut live };
+            let engine_settings = settings.engine.clone();
+            let head = meta.engine.as_bytes();
+            let (engine, restored) =
+                Engine::restore(Arc::clone(&plan), engine_settings, head, blocks)?;
+            recovery.keys = restored.keys;
+            for group in restored.started_empty {
+                recovery.notes.push(format!("features `{group}` are new or changed: they start empty"));
+            }
+            engine
+        }
+    };
+    engine.take_released().into_iter().for_each(|l| live.remove(l));
+    engine.set_cold_blocks(Box::new(checkpoints.reader()) as Box<BlockReader>);
+    let mut logs = open_logs(&disk, &mut counters, &mut recovery)?;
+    replay_log(&mut engine, &mut counters, &mut logs, &disk, &mut recovery)?;
+    recovery.positions.clone_from(&counters.positions);
+    recovery.took = started.elapsed();
+    Ok(Recovered { engine, counters, logs, checkpoints, live, disk, recovery })
+}
+
+/// 128 random bits from the standard library's own source of hash keys.
+fn secret() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    let word = || RandomState::new().hash_one(0u8).to_le_bytes();
+    let (a, b) = (word(), word());
+    std::array::from_fn(|i| if i < 8 { a[i] } else { b[i - 8] })
+}
+
+/// The records of a checkpoint, counted as they go by.
+struct Blocks<'a> {
+    records: Records,
+    live: &'a mut LiveBytes,
+}
+
+impl Iterator for Blocks<'_> {
+    type Item = Result<(Block, Option<millrace_store::Location>), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = match self.records.next_record() {
+            Ok(Some(record)) => record,
+            Ok(None) => return None,
+            Err(error) => return Some(Err(error)),
+        };
+        let (bytes, at) = match record.change {
+            Change::Put(value) => (Some(value.to_vec()), Some(record.at)),
+            Change::Delete => (None, None),
+        };
+        if record.table.0 < crate::ID_TABLES
+            && let Some(at) = at
+        {
+            self.live.add(at);
+        }
+        Some(Ok((Block { table: record.table.0, key: Key::from_bytes(record.key), bytes }, at)))
+    }
+}
+
+fn open_logs(
+    disk: &Arc<dyn Disk>,
+    counters: &mut Counters,
+    recovery: &mut Recovery,
+) -> Result<Logs, LiveError> {
+    let mut torn_notes = |log: &LogName, torn: Option<Torn>| {
+        if let Some(torn) = torn {
+            recovery.notes.push(format!(
+                "log {}: {} bytes of an unfinished write were cut off (never acknowledged)",
+                log.as_str(),
+                torn.bytes
+            ));
+        }
+    };
+    let mut open = |name: LogName, known: u64| -> Result<Log, StoreError> {
+        let (log, opened) =
+            Log::open(Arc::clone(disk), &name, LogConfig::default(), Offset(known))?;
+        torn_notes(&name, opened.torn);
+        Ok(log)
+    };
+    let events = open(LogName::EVENTS, counters.next)?;
+    let mut late = open(LogName::LATE, counters.late_next)?;
+    let dead = open(LogName::DEAD_LETTERS, counters.dead_next)?;
+    // Late events behind the checkpoint are found again by the replay.
+    late.truncate_to(Offset(counters.late_next))?;
+    let mut reader = dead.reader(Offset(counters.dead_next))?;
+    while let Some((offset, bytes)) = reader.next_record()? {
+        if let Ok(letter) = serde_json::from_slice::<super::DeadEvent>(bytes) {
+            *counters.dead.entry(letter.stream.unwrap_or_default()).or_default() += 1;
+        }
+        counters.dead_next = offset.0 + 1;
+    }
+    Ok(Logs { events, late, dead })
+}
+
+fn replay_log(
+    engine: &mut Engine,
+    counters: &mut Counters,
+    logs: &mut Logs,
+    disk: &Arc<dyn Disk>,
+    recovery: &mut Recovery,
+) -> Result<(), LiveError> {
+    let plan = Arc::clone(engine.plan());
+    let mut reader = logs.events.reader(Offset(counters.next))?;
+    while let Some((offset, bytes)) = reader.next_record()? {
+        match decode_event(&plan, bytes)? {
+            EventRecord::Delivery { received, stream, partition, position, batch } => {
+                let id = engine.partition(stream, &partition);
+                let applied = engine.apply(id, &batch, received)?;
+                let late = applied.rows(Fate::Late);
+                if !late.is_empty() {
+                    logs.late.append(&[&encode_late(&batch.select(&late))])?;
+                    counters.late_next += 1;
+                }
+                if let Some(position) = position {
+                    let name = plan.streams[stream].schema.stream.to_string();
+                    counters.positions.insert((name, partition), position);
+                }
+            }
+            EventRecord::Replay { from, to } => {
+                logs.late.sync()?;
+                replay_late(engine, disk, from, to)?;
+                counters.replayed_to = to;
+            }
+        }
+        counters.next = offset.0 + 1;
+        recovery.replayed_records += 1;
+    }
+    logs.late.sync()?;
+    Ok(())
+}
+
+/// Applies records `from .. to` of the late log; returns how many events they held.
+pub(super) fn replay_late(
+    engine: &mut Engine,
+    disk: &Arc<dyn Disk>,
+    from: u64,
+    to: u64,
+) -> Result<u64, LiveError> {
+    let mut events = 0;
+    if from == to {
+        return Ok(0);
+    }
+    let plan = Arc::clone(engine.plan());
+    let mut reader = LogReader::open(Arc::clone(disk), &LogName::LATE, Offset(from))?;
+    while let Some((offset, bytes)) = reader.next_record()? {
+        if offset.0 >= to {
+            break;
+        }
+        let (stream, batch) = decode_late(&plan, bytes)?;
+        engine.replay(stream, &batch)?;
+        events += batch.len() as u64;
+    }
+    Ok(events)
+}

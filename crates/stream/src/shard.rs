@@ -1,0 +1,193 @@
+//! A share of the keys of every group. Shards never talk to each other.
+
+use std::sync::Arc;
+
+use hashbrown::DefaultHashBuilder;
+use millrace_aggregate::{Arguments, Horizon, KeyState, Position, Scratch, Shape};
+use millrace_event::{Column, EventId, EventTime};
+
+use crate::keys::Keys;
+use crate::table::{AllInMemory, ColdBlocks, Table};
+
+/// Rows whose key states are looked up and touched together before they are applied, so that
+/// their cache misses overlap.
+const LOOKAHEAD: usize = 16;
+
+#[derive(Debug)]
+pub(crate) struct Shard {
+    /// By group.
+    pub(crate) tables: Vec<Table>,
+    scratch: Scratch,
+}
+
+/// One batch as one group sees it.
+#[derive(Debug)]
+pub(crate) struct GroupRows<'a> {
+    pub(crate) group: usize,
+    pub(crate) shape: &'a Arc<Shape>,
+    pub(crate) arguments: &'a Arguments,
+    pub(crate) keys: &'a Keys,
+    pub(crate) horizon: Horizon,
+}
+
+impl Shard {
+    pub(crate) fn new(groups: usize, hasher: &DefaultHashBuilder, tracked: bool) -> Shard {
+        let tables = (0..groups).map(|_| Table::new(hasher.clone(), tracked)).collect();
+        Shard { tables, scratch: Scratch::default() }
+    }
+
+    /// Adds these rows of a batch to their keys. `ids` has one id per row of the batch.
+    pub(crate) fn apply(
+        &mut self,
+        input: &GroupRows<'_>,
+        rows: &[u32],
+        ids: &[EventId],
+        cold: &dyn ColdBlocks,
+    ) -> Result<(), String> {
+        let table = &mut self.tables[input.group];
+        for rows in rows.chunks(LOOKAHEAD) {
+            let mut slots = [0u32; LOOKAHEAD];
+            for (slot, row) in slots.iter_mut().zip(rows) {
+                let row = *row as usize;
+                *slot = table.find_or_insert(input.keys.hashes[row], input.keys.get(row));
+            }
+            for (slot, row) in slots.iter().zip(rows) {
+                let row = *row as usize;
+                let state = table.change(*slot, input.group, input.shape, cold)?;
+                state.insert(input.shape, input.arguments, row, ids.get(row), input.horizon);
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the value of every aggregate for a key at a position to `out`, one column each.
+    #[expect(clippy::too_many_arguments, reason = "one call per read, all of it is needed")]
+    pub(crate) fn read(
+        &mut self,
+        group: usize,
+        shape: &Shape,
+        hash: u64,
+        key: &[u8],
+        position: &Position,
+        (horizon, settled): (Horizon, EventTime),
+        out: &mut [Column],
+        cold: &dyn ColdBlocks,
+    ) -> Result<(), String> {
+        let table = &mut self.tables[group];
+        match table.find(hash, key) {
+            Some(slot) => {
+                let state = table.state_mut(slot, shape, cold)?;
+                state.read(shape, position, horizon, settled, &mut self.scratch, out);
+            }
+            None => {
+                let mut nothing = KeyState::default();
+                nothing.read(shape, position, horizon, settled, &mut self.scratch, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads and then adds each of these rows, which are in order and follow all before them.
+    /// Appends the values just before each row to `out`. A row without a key reads as a key that
+    /// was never seen, and is not added.
+    pub(crate) fn read_and_apply(
+        &mut self,
+        input: &GroupRows<'_>,
+        rows: &[u32],
+        out: &mut [Column],
+    ) -> Result<(), String> {
+        let cold = &AllInMemory;
+        let mut slots = [0u32; LOOKAHEAD];
+        for rows in rows.chunks(LOOKAHEAD) {
+            let table = &mut self.tables[input.group];
+            for (slot, row) in slots.iter_mut().zip(rows) {
+                let row = *row as usize;
+                *slot = if input.keys.present[row] {
+                    table.find_or_insert(input.keys.hashes[row], input.keys.get(row))
+                } else {
+                    NO_KEY
+                };
+            }
+            for (slot, row) in slots.iter().zip(rows) {
+                let row = *row as usize;
+                let time = EventTime(input.arguments.time(row));
+                let at = Position::Time(time);
+                if *slot == NO_KEY {
+                    self.read_nothing(input, &at, out);
+                    continue;
+                }
+                let table = &mut self.tables[input.group];
+                let state = table.change(*slot, input.group, input.shape, cold)?;
+                state.read(input.shape, &at, input.horizon, time, &mut self.scratch, out);
+                if input.arguments.is_relevant(input.shape, row) {
+                    state.insert(input.shape, input.arguments, row, None, input.horizon);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_nothing(&mut self, input: &GroupRows<'_>, at: &Position, out: &mut [Column]) {
+        let (horizon, settled) = (input.horizon, at.time());
+        KeyState::default().read(input.shape, at, horizon, settled, &mut self.scratch, out);
+    }
+
+    /// One step of an ordered run in which reads and events come from different streams.
+    pub(crate) fn step(
+        &mut self,
+        input: &GroupRows<'_>,
+        keys: &Keys,
+        step: Step,
+        at: Position,
+        out: &mut [Column],
+    ) -> Result<(), String> {
+        let cold = &AllInMemory;
+        match step {
+            Step::Read(row) if keys.present[row as usize] => {
+                let (hash, key) = (keys.hashes[row as usize], keys.get(row as usize));
+                let settled = at.time();
+                self.read(
+                    input.group,
+                    input.shape,
+                    hash,
+                    key,
+                    &at,
+                    (input.horizon, settled),
+                    out,
+                    cold,
+                )
+            }
+            Step::Read(_) => {
+                self.read_nothing(input, &at, out);
+                Ok(())
+            }
+            Step::Apply(row) => {
+                let row = row as usize;
+                if keys.present[row] && input.arguments.is_relevant(input.shape, row) {
+                    let table = &mut self.tables[input.group];
+                    let slot = table.find_or_insert(keys.hashes[row], keys.get(row));
+                    let state = table.change(slot, input.group, input.shape, cold)?;
+                    state.insert(input.shape, input.arguments, row, None, input.horizon);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// No slot: the event's key is null.
+const NO_KEY: u32 = u32::MAX;
+
+/// One step of an ordered run: a row of the view's stream, or of the group's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    Read(u32),
+    Apply(u32),
+}
+
+/// Whether an event is counted in its own features.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Including {
+    No,
+    Yes,
+}

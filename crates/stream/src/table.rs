@@ -1,0 +1,388 @@
+//! The key states of one group in one shard.
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use millrace_aggregate::{DecodeError, Horizon, KeyState, Shape};
+use millrace_event::Key;
+use millrace_store::{BlockReader, Location, SegmentId};
+
+use crate::keys::hash_key;
+
+/// Where key states that are not in memory are read from.
+pub trait ColdBlocks {
+    /// The bytes at a location.
+    ///
+    /// # Errors
+    /// A sentence that says what could not be read, and why.
+    fn load(&self, location: Location) -> Result<Vec<u8>, String>;
+}
+
+/// No key state is ever outside memory.
+#[derive(Debug, Clone, Copy)]
+pub struct AllInMemory;
+
+impl ColdBlocks for AllInMemory {
+    fn load(&self, _: Location) -> Result<Vec<u8>, String> {
+        Err("this engine keeps all key states in memory".to_owned())
+    }
+}
+
+impl ColdBlocks for BlockReader {
+    fn load(&self, location: Location) -> Result<Vec<u8>, String> {
+        self.value(location).map_err(|e| e.to_string())
+    }
+}
+
+#[derive(Debug)]
+enum Residence {
+    Memory(KeyState),
+    Disk,
+}
+
+#[derive(Debug)]
+struct Slot {
+    key: Key,
+    state: Residence,
+    flags: u8,
+}
+
+/// Changed since the last checkpoint began.
+const DIRTY: u8 = 1;
+/// Belongs to the checkpoint under way, and not yet captured.
+const PENDING: u8 = 2;
+/// Used since the spill hand last came by.
+const USED: u8 = 4;
+const FREE: u8 = 8;
+
+/// One key's bytes for a checkpoint; `None` says that the key is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    pub table: u16,
+    pub key: Key,
+    pub bytes: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    hasher: DefaultHashBuilder,
+    /// Whether changes are noted for checkpoints.
+    tracked: bool,
+    index: HashTable<u32>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    dirty: Vec<u32>,
+    pending: Vec<u32>,
+    captured: Vec<Block>,
+    removed: Vec<Key>,
+    /// By slot; only where key states are stored in checkpoints.
+    locations: Vec<Option<Location>>,
+    released: Vec<Location>,
+    hand: usize,
+    /// Bytes of the key states that the hand has passed in this round, and in the last whole one.
+    swept: usize,
+    measured: usize,
+    spilled: usize,
+}
+
+impl Table {
+    pub(crate) fn new(hasher: DefaultHashBuilder, tracked: bool) -> Table {
+        Table {
+            hasher,
+            tracked,
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            dirty: Vec::new(),
+            pending: Vec::new(),
+            captured: Vec::new(),
+            removed: Vec::new(),
+            locations: Vec::new(),
+            released: Vec::new(),
+            swept: 0,
+            measured: 0,
+            spilled: 0,
+            hand: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        self.index.find(hash, |slot| self.slots[*slot as usize].key.as_bytes() == key).copied()
+    }
+
+    #[inline]
+    pub(crate) fn find_or_insert(&mut self, hash: u64, key: &[u8]) -> u32 {
+        if let Some(found) = self.find(hash, key) {
+            return found;
+        }
+        let slot = Slot {
+            key: Key::from_bytes(key),
+            state: Residence::Memory(KeyState::default()),
+            flags: USED,
+        };
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.slots[at as usize] = slot;
+                at
+            }
+            None => {
+                self.slots.push(slot);
+                self.slots.len() as u32 - 1
+            }
+        };
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let rehash = |s: &u32| hash_key(hasher, slots[*s as usize].key.as_bytes());
+        self.index.insert_unique(hash, at, rehash);
+        at
+    }
+
+    /// The key state in memory, loaded if it was spilled.
+    pub(crate) fn state_mut(
+        &mut self,
+        at: u32,
+        shape: &Shape,
+        cold: &dyn ColdBlocks,
+    ) -> Result<&mut KeyState, String> {
+        let slot = &mut self.slots[at as usize];
+        slot.flags |= USED;
+        if let Residence::Disk = slot.state {
+            let location = self.locations.get(at as usize).copied().flatten();
+            let location = location.ok_or("a spilled key state has no location: this is a bug")?;
+            let bytes = cold.load(location)?;
+            let state = KeyState::decode(shape, &bytes).map_err(|e| e.to_string())?;
+            slot.state = Residence::Memory(state);
+            self.spilled -= 1;
+        }
+        match &mut slot.state {
+            Residence::Memory(state) => Ok(state),
+            Residence::Disk => Err("a key state was not loaded: this is a bug".to_owned()),
+        }
+    }
+
+    /// The key state, about to be changed.
+    #[inline]
+    pub(crate) fn change(
+        &mut self,
+        at: u32,
+        group: usize,
+        shape: &Shape,
+        cold: &dyn ColdBlocks,
+    ) -> Result<&mut KeyState, String> {
+        self.touch(at, group as u16, shape);
+        self.state_mut(at, shape, cold)
+    }
+
+    /// The key state is about to change: a checkpoint under way gets it as it is now.
+    #[inline]
+    fn touch(&mut self, at: u32, table: u16, shape: &Shape) {
+        if !self.tracked {
+            return;
+        }
+        let flags = self.slots[at as usize].flags;
+        if flags & PENDING != 0 {
+            self.capture(at, table, shape);
+        }
+        if flags & DIRTY == 0 {
+            self.slots[at as usize].flags |= DIRTY;
+            self.dirty.push(at);
+        }
+    }
+
+    fn capture(&mut self, at: u32, table: u16, shape: &Shape) {
+        let slot = &mut self.slots[at as usize];
+        slot.flags &= !PENDING;
+        let Residence::Memory(state) = &slot.state else { return };
+        let mut bytes = Vec::with_capacity(128);
+        state.encode(shape, &mut bytes);
+        self.captured.push(Block { table, key: slot.key.clone(), bytes: Some(bytes) });
+    }
+
+    /// A checkpoint begins: what is dirty now belongs to it.
+    pub(crate) fn begin_checkpoint(&mut self, table: u16) {
+        debug_assert!(self.pending.is_empty() && self.captured.is_empty());
+        self.pending = std::mem::take(&mut self.dirty);
+        for at in &self.pending {
+            let flags = &mut self.slots[*at as usize].flags;
+            if *flags & DIRTY != 0 {
+                *flags = (*flags & !DIRTY) | PENDING;
+            }
+        }
+        let removed = std::mem::take(&mut self.removed);
+        self.captured
+            .extend(removed.into_iter().map(|key| Block { table, key, bytes: None }));
+    }
+
+    /// Captures up to `count` more key states; returns those captured so far and whether any are
+    /// left.
+    pub(crate) fn continue_checkpoint(
+        &mut self,
+        count: usize,
+        table: u16,
+        shape: &Shape,
+        out: &mut Vec<Block>,
+    ) -> bool {
+        for _ in 0..count {
+            let Some(at) = self.pending.pop() else { break };
+            if self.slots[at as usize].flags & PENDING != 0 {
+                self.capture(at, table, shape);
+            }
+        }
+        out.append(&mut self.captured);
+        !self.pending.is_empty()
+    }
+
+    /// Marks every key as changed, so that the next checkpoint holds all of them.
+    pub(crate) fn mark_all(&mut self) {
+        for at in 0..self.slots.len() as u32 {
+            let slot = &mut self.slots[at as usize];
+            if slot.flags & (DIRTY | FREE) == 0 {
+                slot.flags |= DIRTY;
+                self.dirty.push(at);
+            }
+        }
+    }
+
+    /// Puts a key state as a checkpoint has it; `None` removes the key.
+    pub(crate) fn restore(
+        &mut self,
+        hash: u64,
+        key: &Key,
+        bytes: Option<(&Shape, &[u8])>,
+    ) -> Result<(), DecodeError> {
+        match bytes {
+            Some((shape, bytes)) => {
+                let state = KeyState::decode(shape, bytes)?;
+                let at = self.find_or_insert(hash, key.as_bytes());
+                self.slots[at as usize].state = Residence::Memory(state);
+            }
+            None => {
+                if let Some(at) = self.find(hash, key.as_bytes()) {
+                    self.remove(at, hash);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes where a checkpoint put a key.
+    pub(crate) fn locate(&mut self, hash: u64, key: &Key, location: Location) {
+        let Some(at) = self.find(hash, key.as_bytes()) else { return self.released.push(location) };
+        let at = at as usize;
+        if self.locations.len() <= at {
+            self.locations.resize(self.slots.len(), None);
+        }
+        self.released.extend(self.locations[at].replace(location));
+    }
+
+    /// Locations that no key refers to any more, since the last call.
+    pub(crate) fn take_released(&mut self) -> Vec<Location> {
+        std::mem::take(&mut self.released)
+    }
+
+    fn remove(&mut self, at: u32, hash: u64) {
+        if let Ok(entry) = self.index.find_entry(hash, |s| *s == at) {
+            entry.remove();
+        }
+        let slot = &mut self.slots[at as usize];
+        slot.key = Key::default();
+        slot.state = Residence::Memory(KeyState::default());
+        slot.flags = FREE;
+        if let Some(location) = self.locations.get_mut(at as usize) {
+            self.released.extend(location.take());
+        }
+        self.free.push(at);
+    }
+
+    /// Looks at the next `count` keys: settles what lies behind the horizon, forgets keys that
+    /// nothing can show any more, and, when asked, spills clean ones that were not used lately.
+    /// Returns the bytes that spilling released.
+    pub(crate) fn sweep(
+        &mut self,
+        count: usize,
+        shape: &Shape,
+        horizon: Horizon,
+        spill: bool,
+    ) -> usize {
+        let mut released = 0;
+        for _ in 0..count.min(self.slots.len()) {
+            self.hand += 1;
+            if self.hand >= self.slots.len() {
+                self.hand = 0;
+                self.measured = std::mem::take(&mut self.swept);
+            }
+            let at = self.hand as u32;
+            if let Residence::Memory(state) = &self.slots[self.hand].state {
+                self.swept += state.bytes();
+            }
+            let slot = &mut self.slots[self.hand];
+            // A key in a checkpoint under way is left alone: it is captured as it was.
+            if slot.flags & (FREE | PENDING | DIRTY) != 0 {
+                continue;
+            }
+            let Residence::Memory(state) = &mut slot.state else { continue };
+            state.remove_until(shape, horizon);
+            if state.is_empty(shape, horizon) {
+                let hash = hash_key(&self.hasher, slot.key.as_bytes());
+                if self.tracked {
+                    self.removed.push(slot.key.clone());
+                }
+                self.remove(at, hash);
+            } else if spill && self.locations.get(self.hand).copied().flatten().is_some() {
+                if slot.flags & USED != 0 {
+                    slot.flags &= !USED;
+                } else {
+                    released += state.bytes();
+                    slot.state = Residence::Disk;
+                    self.spilled += 1;
+                }
+            }
+        }
+        released
+    }
+
+    /// Marks every key whose bytes lie in `segment` as changed, so that the next checkpoint
+    /// writes it again.
+    pub(crate) fn mark_segment(
+        &mut self,
+        segment: SegmentId,
+        shape: &Shape,
+        cold: &dyn ColdBlocks,
+    ) -> Result<(), String> {
+        for at in 0..self.locations.len() {
+            let here = self.locations[at].is_some_and(|l| l.segment == segment);
+            if here && self.slots[at].flags & (DIRTY | FREE) == 0 {
+                self.state_mut(at as u32, shape, cold)?;
+                self.slots[at].flags |= DIRTY;
+                self.dirty.push(at as u32);
+            }
+        }
+        Ok(())
+    }
+
+    /// About how many bytes the key states in memory take, as of the last round of the hand.
+    pub(crate) fn measured(&self) -> usize {
+        self.measured.max(self.swept)
+    }
+
+    pub(crate) fn spilled(&self) -> usize {
+        self.spilled
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Bytes of the key states in memory, and of the table around them.
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        let mut states = 0;
+        for slot in &self.slots {
+            if let Residence::Memory(state) = &slot.state {
+                states += state.bytes();
+            }
+            states += slot.key.heap_bytes();
+        }
+        let around = self.slots.capacity() * (size_of::<Slot>() - size_of::<KeyState>())
+            + self.index.capacity() * 5
+            + self.locations.capacity() * size_of::<Option<Location>>();
+        (states, around)
+    }
+}
