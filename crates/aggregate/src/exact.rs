@@ -27,7 +27,7 @@ pub(crate) fn quotient(numerator: i128, denominator: u128) -> f64 {
     let magnitude = numerator.unsigned_abs();
     let size = if magnitude <= EXACT && denominator <= EXACT {
         // Both are exact in f64, and IEEE division rounds once.
-        magnitude as f64 / denominator as f64
+        (magnitude as u64) as f64 / (denominator as u64) as f64
     } else {
         let (bits, exponent, sticky) = divide(U512::from(magnitude), U512::from(denominator), 56);
         round(bits, exponent, sticky)

@@ -36,8 +36,6 @@ pub(crate) struct Index {
     /// Per window, the number of its first row.
     cursors: Vec<u64>,
     running: Vec<Running>,
-    /// Per window, its cells.
-    cells_of: Vec<Vec<usize>>,
 }
 
 /// One cell over the rows from its window's cursor to the newest.
@@ -56,16 +54,11 @@ struct Running {
 impl Index {
     pub(crate) fn build(shape: &Shape, rows: RowsView<'_>) -> Index {
         let windows = shape.layout.windows.len();
-        let mut cells_of = vec![Vec::new(); windows];
-        for (cell, c) in shape.cells.iter().enumerate() {
-            cells_of[c.window].push(cell);
-        }
         let mut index = Index {
             base: 0,
             at: i64::MIN,
             cursors: vec![0; windows],
             running: vec![Running::default(); shape.cells.len()],
-            cells_of,
         };
         for i in 0..rows.len() {
             index.insert(shape, rows, i);
@@ -141,7 +134,7 @@ impl Index {
                 if row[0] as i64 > old_end {
                     break;
                 }
-                for cell in &self.cells_of[window] {
+                for cell in &shape.cells_of[window] {
                     let c = &shape.cells[*cell];
                     let lane = &shape.lanes[c.lane];
                     if lane.selects(shape, row) {
@@ -160,7 +153,7 @@ impl Index {
         for window in 0..self.cursors.len() {
             for number in self.cursors[window]..first {
                 let row = rows.row((number - self.base) as usize);
-                for cell in &self.cells_of[window] {
+                for cell in &shape.cells_of[window] {
                     let c = &shape.cells[*cell];
                     let lane = &shape.lanes[c.lane];
                     if lane.selects(shape, row) {
@@ -171,6 +164,24 @@ impl Index {
             self.cursors[window] = self.cursors[window].max(first);
         }
         self.base = first;
+    }
+
+    /// Per window, how many rows lie before it at `t`, which is not before [`Index::at`].
+    pub(crate) fn lows(
+        &self,
+        shape: &Shape,
+        rows: RowsView<'_>,
+        t: EventTime,
+        lows: &mut Vec<usize>,
+    ) {
+        for (window, cursor) in shape.layout.windows.iter().zip(&self.cursors) {
+            let old_end = boundary(window, t);
+            let mut low = (*cursor - self.base) as usize;
+            while low < rows.len() && rows.time(low) <= old_end {
+                low += 1;
+            }
+            lows.push(low);
+        }
     }
 
     /// Fills the contents of every cell at `t`, which is not before [`Index::at`]. What lies
@@ -207,8 +218,6 @@ impl Index {
         running
             + self.running.capacity() * size_of::<Running>()
             + self.cursors.capacity() * 8
-            + self.cells_of.capacity() * 24
-            + self.running.len() * 8
     }
 }
 
@@ -276,7 +285,7 @@ impl Running {
         out.distinct = self.members.len();
         out.limited = false;
         if needs.has(Needs::SQUARES) {
-            out.squares = self.squares;
+            out.rare().squares = self.squares;
         }
         let front = |queue: &VecDeque<(u64, i64)>| queue.iter().find(|e| e.0 >= low).map(|e| e.1);
         out.min = front(&self.min).unwrap_or(i64::MAX);
@@ -307,7 +316,7 @@ impl Running {
                     Some(amount) => {
                         out.sum -= amount;
                         if needs.has(Needs::SQUARES) {
-                            out.squares -= square(amount);
+                            out.rare().squares -= square(amount);
                         }
                     }
                     None => out.bad -= 1,
@@ -363,12 +372,13 @@ fn ends(
     if needs.has(Needs::FIRST)
         && let Some(first) = (low..rows.len()).find(selected)
     {
-        out.first = lane.word(rows.row(first));
+        out.rare().first = lane.word(rows.row(first));
     }
     if needs.has(Needs::LAST) {
-        out.last.clear();
         let newest = (low..rows.len()).rev().filter(selected).take(lane.last_n as usize);
-        out.last.extend(newest.map(|i| lane.word(rows.row(i))));
+        let last = &mut out.rare().last;
+        last.clear();
+        last.extend(newest.map(|i| lane.word(rows.row(i))));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::dictionary::Dictionary;
 use crate::index::{INDEX_ABOVE, INDEX_BELOW, Index};
 use crate::partial::Partial;
 use crate::rows::{Rows, RowsView, boundary};
-use crate::scan::scan;
+use crate::scan::{scan, scan_nested};
 use crate::shape::{Kind, Shape};
 use crate::value::{Contents, push_output};
 use crate::Window;
@@ -132,9 +132,13 @@ impl KeyState {
             return;
         }
         let at = self.place(shape, time, id);
-        let mut words: SmallVec<[u64; 16]> = SmallVec::from_elem(0, shape.stride);
-        self.fill(shape, arguments, row, &mut words);
-        self.rows.insert(at, shape.stride).copy_from_slice(&words);
+        if shape.has_text {
+            let mut words: SmallVec<[u64; 16]> = SmallVec::from_elem(0, shape.stride);
+            self.fill(shape, arguments, row, &mut words);
+            self.rows.insert(at, shape.stride).copy_from_slice(&words);
+        } else {
+            arguments.fill(shape, row, self.rows.insert(at, shape.stride));
+        }
         if let Some(id) = id {
             self.insert_id(shape, at, id);
         }
@@ -351,25 +355,62 @@ impl KeyState {
         let t = position.time();
         let rows = self.rows.view(shape.stride);
         let high = self.high(shape, position);
-        scratch.cells.resize_with(shape.cells.len(), Contents::default);
-        for contents in &mut scratch.cells {
-            contents.limited = false;
+        let indexed = self.extra.as_ref().is_some_and(|e| e.index.is_some());
+        if shape.nested && !indexed {
+            return self.read_quiet(shape, t, high, horizon, scratch, out);
         }
+        scratch.cells.clear();
+        scratch.cells.resize(shape.cells.len(), Contents::default());
         scratch.lows.clear();
         let windows = &shape.layout.windows;
-        scratch.lows.extend(windows.iter().map(|w| rows.count_until(boundary(w, t))));
         let index = self.extra.as_mut().and_then(|e| e.index.as_mut());
         match index {
             Some(index) if high == rows.len() && t >= index.at() => {
                 index.advance(shape, rows, t.min(settled));
+                index.lows(shape, rows, t, &mut scratch.lows);
                 index.contents(shape, rows, &scratch.lows, &mut scratch.cells);
             }
-            _ => scan(shape, rows, &scratch.lows, high, &mut scratch.cells),
+            _ => {
+                scratch.lows.extend(windows.iter().map(|w| rows.count_until(boundary(w, t))));
+                scan(shape, rows, &scratch.lows, high, &mut scratch.cells);
+            }
         }
         self.add_summaries(shape, t, high, horizon, scratch);
         let dictionary = self.extra.as_ref().map(|e| &e.dictionary);
         for (output, column) in shape.outputs.iter().zip(out) {
-            push_output(shape, output, &scratch.cells[output.cell], dictionary, column);
+            push_output(output, &scratch.cells[output.cell], dictionary, column);
+        }
+    }
+
+    /// The common case: few rows, and nothing beyond them.
+    fn read_quiet(
+        &self,
+        shape: &Shape,
+        t: EventTime,
+        high: usize,
+        horizon: Horizon,
+        scratch: &mut Scratch,
+        out: &mut [Column],
+    ) {
+        let removed = self.removed_to(horizon);
+        let dictionary = self.extra.as_ref().map(|e| &e.dictionary);
+        let rows = self.rows.view(shape.stride);
+        let limited = Contents { limited: true, ..Contents::default() };
+        scan_nested(shape, rows, high, t.0, &mut scratch.cells, |window, cell, contents| {
+            let known = t.0.saturating_sub(shape.widths[window]) >= removed.0;
+            let contents = if known { contents } else { &limited };
+            for output in &shape.outputs_of[cell] {
+                let column = &mut out[*output];
+                push_output(&shape.outputs[*output], contents, dictionary, column);
+            }
+        });
+    }
+
+    /// Rows up to here may have been removed.
+    fn removed_to(&self, horizon: Horizon) -> EventTime {
+        match self.extra.as_ref().and_then(|e| e.truncated_to) {
+            Some(truncated) => truncated.max(horizon.removed_to),
+            None => horizon.removed_to,
         }
     }
 
@@ -405,10 +446,7 @@ impl KeyState {
         horizon: Horizon,
         scratch: &mut Scratch,
     ) {
-        let removed = match self.extra.as_ref().and_then(|e| e.truncated_to) {
-            Some(truncated) => truncated.max(horizon.removed_to),
-            None => horizon.removed_to,
-        };
+        let removed = self.removed_to(horizon);
         for (cell, c) in shape.cells.iter().enumerate() {
             let window = &shape.layout.windows[c.window];
             scratch.cells[cell].limited = match window {
@@ -467,6 +505,13 @@ impl KeyState {
         if extra.index.is_some() {
             extra.index = Some(Box::new(Index::build(shape, self.rows.view(shape.stride))));
         }
+    }
+
+    /// Reads one word of the rows, so that they are in the cache when they are needed: looking at
+    /// several keys this way lets their cache misses overlap.
+    #[inline]
+    pub fn peek(&self) -> u64 {
+        self.rows.peek()
     }
 
     /// Bytes held for this key, this struct included.

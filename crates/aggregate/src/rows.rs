@@ -85,8 +85,8 @@ impl Rows {
         }
         let rows = capacity / stride;
         let more = match rows {
-            0..=3 => 1,
-            4..=7 => 2,
+            0..=3 => 2,
+            4..=7 => 4,
             8..=31 => rows / 2,
             _ => rows,
         };
@@ -116,6 +116,12 @@ impl Rows {
 
     pub(crate) fn from_words(words: Vec<u64>) -> Rows {
         Rows { words, skipped: 0 }
+    }
+
+    /// The first word of the buffer: reading it brings the rows into the cache.
+    #[inline]
+    pub(crate) fn peek(&self) -> u64 {
+        self.words.first().copied().unwrap_or(0)
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {

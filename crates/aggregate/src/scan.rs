@@ -59,6 +59,45 @@ pub(crate) fn scan(
     }
 }
 
+/// As [`scan`] with every window nested in the next, which all end at the newest of `high` rows:
+/// one walk over the rows for all lanes. Hands each cell over as its window's old end is reached.
+pub(crate) fn scan_nested(
+    shape: &Shape,
+    rows: RowsView<'_>,
+    high: usize,
+    t: i64,
+    lanes: &mut Vec<Contents>,
+    mut done: impl FnMut(usize, usize, &Contents),
+) {
+    lanes.clear();
+    lanes.resize(shape.lanes.len(), Contents::default());
+    let mut at = high;
+    for (window, cells) in shape.cells_of.iter().enumerate() {
+        let old_end = t.saturating_sub(shape.widths[window]);
+        while at > 0 && rows.time(at - 1) > old_end {
+            at -= 1;
+            let row = rows.row(at);
+            for (lane, sofar) in shape.lanes.iter().zip(lanes.iter_mut()) {
+                if !lane.selects(shape, row) {
+                    continue;
+                }
+                let word = lane.word(row);
+                if lane.needs.has(Needs::DISTINCT) {
+                    let new = !(at + 1..high).any(|i| {
+                        let other = rows.row(i);
+                        lane.word(other) == word && lane.selects(shape, other)
+                    });
+                    sofar.distinct += usize::from(new);
+                }
+                sofar.add(lane, word);
+            }
+        }
+        for cell in cells {
+            done(window, *cell, &lanes[shape.cells[*cell].lane]);
+        }
+    }
+}
+
 fn walk(
     shape: &Shape,
     lane: &Lane,
@@ -107,7 +146,7 @@ impl Contents {
                 Some(amount) => {
                     self.sum += amount;
                     if lane.needs.has(Needs::SQUARES) {
-                        self.squares += square(amount);
+                        self.rare().squares += square(amount);
                     }
                 }
                 None => self.bad += 1,
@@ -119,10 +158,13 @@ impl Contents {
             self.max = self.max.max(ordered);
         }
         if lane.needs.has(Needs::FIRST) {
-            self.first = word;
+            self.rare().first = word;
         }
-        if lane.needs.has(Needs::LAST) && self.last.len() < lane.last_n as usize {
-            self.last.push(word);
+        if lane.needs.has(Needs::LAST) {
+            let last = &mut self.rare().last;
+            if last.len() < lane.last_n as usize {
+                last.push(word);
+            }
         }
     }
 }

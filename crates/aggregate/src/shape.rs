@@ -79,6 +79,7 @@ pub(crate) struct Cell {
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     pub(crate) cell: usize,
+    pub(crate) kind: Kind,
     pub(crate) function: Function,
     /// `10^scale` for decimals, 2³² for float sums, 1 otherwise: what a unit of the sum is.
     pub(crate) unit: u128,
@@ -99,6 +100,14 @@ pub struct Shape {
     pub(crate) lanes: Vec<Lane>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) outputs: Vec<Output>,
+    /// Per window, its cells.
+    pub(crate) cells_of: Vec<Vec<usize>>,
+    /// Per cell, its outputs.
+    pub(crate) outputs_of: Vec<Vec<usize>>,
+    /// Per window, its width in µs; 0 for the lifetime.
+    pub(crate) widths: Vec<i64>,
+    /// Whether each window lies within the next and none needs more than rows.
+    pub(crate) nested: bool,
     /// The longest window that must be answered from rows.
     pub(crate) raw_width: Span,
     /// Windows answered from tiles or from the lifetime summary, beyond the rows.
@@ -120,6 +129,10 @@ impl Shape {
             lanes: Vec::new(),
             cells: Vec::new(),
             outputs: Vec::new(),
+            cells_of: vec![Vec::new(); layout.windows.len()],
+            outputs_of: Vec::new(),
+            widths: Vec::new(),
+            nested: true,
             raw_width: Span(0),
             summarised: Vec::new(),
             ordered: false,
@@ -128,12 +141,23 @@ impl Shape {
         };
         shape.place_arguments();
         shape.build_cells();
+        shape.outputs_of = vec![Vec::new(); shape.cells.len()];
+        for (output, o) in shape.outputs.iter().enumerate() {
+            shape.outputs_of[o.cell].push(output);
+        }
+        for (cell, c) in shape.cells.iter().enumerate() {
+            shape.cells_of[c.window].push(cell);
+        }
         for (index, window) in shape.layout.windows.iter().enumerate() {
             match window {
                 Window::Sliding { width, every: None } => {
+                    shape.nested &= shape.widths.last().is_none_or(|before| before < &width.0);
+                    shape.widths.push(width.0);
                     shape.raw_width = shape.raw_width.max(*width);
                 }
                 Window::Sliding { every: Some(_), .. } | Window::Lifetime => {
+                    shape.nested = false;
+                    shape.widths.push(0);
                     shape.summarised.push(index);
                 }
             }
@@ -200,7 +224,8 @@ impl Shape {
             .zip(cell_of)
             .map(|(a, cell)| {
                 let input = a.input.map(|i| layout.inputs[i].ty().clone());
-                Output { cell, function: a.function, unit: unit(&input), ty: a.ty.clone(), input }
+                let kind = self.lanes[self.cells[cell].lane].kind;
+                Output { cell, kind, function: a.function, unit: unit(&input), ty: a.ty.clone(), input }
             })
             .collect();
         self.ordered = self.lanes.iter().any(|l| l.needs.has(Needs::FIRST.or(Needs::LAST)));

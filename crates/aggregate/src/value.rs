@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::dictionary::Dictionary;
 use crate::exact::{quotient, ratio, root};
 use crate::partial::Partial;
-use crate::shape::{Kind, Lane, Needs, Output, Shape};
+use crate::shape::{Kind, Lane, Needs, Output};
 use crate::{Function, Layout};
 
 /// A cell's contents at one position, whatever they were computed from.
@@ -17,15 +17,21 @@ pub(crate) struct Contents {
     pub(crate) count: u64,
     pub(crate) bad: u64,
     pub(crate) sum: i128,
-    pub(crate) squares: U256,
     pub(crate) min: i64,
     pub(crate) max: i64,
     pub(crate) distinct: usize,
+    /// Some of the history that the window needs is no longer kept.
+    pub(crate) limited: bool,
+    /// What few cells need; apart, so that the others stay small.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rare {
+    pub(crate) squares: U256,
     pub(crate) first: u64,
     /// The newest first.
     pub(crate) last: SmallVec<[u64; 4]>,
-    /// Some of the history that the window needs is no longer kept.
-    pub(crate) limited: bool,
 }
 
 impl Default for Contents {
@@ -34,18 +40,20 @@ impl Default for Contents {
             count: 0,
             bad: 0,
             sum: 0,
-            squares: U256::ZERO,
             min: i64::MAX,
             max: i64::MIN,
             distinct: 0,
-            first: 0,
-            last: SmallVec::new(),
             limited: false,
+            rare: None,
         }
     }
 }
 
 impl Contents {
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(Box::default)
+    }
+
     /// Adds events that are all older than the rows this was computed from. `selected` are the
     /// words of those rows, read only for distinct members.
     pub(crate) fn add_older(
@@ -62,7 +70,7 @@ impl Contents {
         self.bad += older.bad;
         self.sum += older.sum;
         if lane.needs.has(Needs::SQUARES) {
-            self.squares += older.squares;
+            self.rare().squares += older.squares;
         }
         self.min = self.min.min(older.min);
         self.max = self.max.max(older.max);
@@ -73,19 +81,21 @@ impl Contents {
             self.distinct = more.distinct.len() + new.len();
         }
         if let Some(first) = &more.first {
-            self.first = first.word;
+            self.rare().first = first.word;
         }
-        if was_empty {
-            self.last.clear();
+        if !more.last.is_empty() {
+            let last = &mut self.rare().last;
+            if was_empty {
+                last.clear();
+            }
+            let room = (lane.last_n as usize).saturating_sub(last.len());
+            last.extend(more.last.iter().take(room).map(|p| p.word));
         }
-        let room = (lane.last_n as usize).saturating_sub(self.last.len());
-        self.last.extend(more.last.iter().take(room).map(|p| p.word));
     }
 }
 
 /// Appends the aggregate's value to its column.
 pub(crate) fn push_output(
-    shape: &Shape,
     output: &Output,
     contents: &Contents,
     dictionary: Option<&Dictionary>,
@@ -95,7 +105,7 @@ pub(crate) fn push_output(
         return column.push_null(Mark::null(State::Limit));
     }
     let here = if contents.count == 0 { State::Empty } else { State::Ok };
-    let kind = shape.lanes[shape.cells[output.cell].lane].kind;
+    let kind = output.kind;
     match output.function {
         Function::Count => column.push_word(contents.count as i64, Mark::value(here)),
         Function::Distinct if contents.distinct > Layout::DISTINCT_MAX => {
@@ -111,13 +121,14 @@ pub(crate) fn push_output(
         }
         Function::Min => push_word(kind, unorder(kind, contents.min), dictionary, column),
         Function::Max => push_word(kind, unorder(kind, contents.max), dictionary, column),
-        Function::First => push_word(kind, contents.first, dictionary, column),
+        Function::First => push_word(kind, contents.rare.as_ref().map_or(0, |r| r.first), dictionary, column),
         Function::Last => {
-            push_word(kind, contents.last.first().copied().unwrap_or(0), dictionary, column);
+            let newest = contents.rare.as_ref().and_then(|r| r.last.first().copied());
+            push_word(kind, newest.unwrap_or(0), dictionary, column);
         }
         Function::LastN(n) => {
             let ty = output.input.as_ref().unwrap_or(&output.ty);
-            let newest = contents.last.iter().take(n as usize);
+            let newest = contents.rare.iter().flat_map(|r| &r.last).take(n as usize);
             let list = newest.map(|w| word_to_value(*w, ty, dictionary)).collect();
             column.push(&Value::List(list), here);
         }
@@ -153,7 +164,8 @@ fn push_moment(output: &Output, contents: &Contents, column: &mut Column) {
     } else {
         // n·Σx² − (Σx)² over n(n−1), in units squared; the numerator is never negative.
         let size = U256::from(contents.sum.unsigned_abs());
-        let numerator = contents.squares * U256::from(n) - size * size;
+        let squares = contents.rare.as_ref().map_or(U256::ZERO, |r| r.squares);
+        let numerator = squares * U256::from(n) - size * size;
         let unit = U256::from(output.unit);
         let denominator = U256::from(n) * U256::from(n - 1) * unit * unit;
         match output.function {

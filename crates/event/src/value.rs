@@ -44,7 +44,10 @@ impl Value {
             (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
             (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
             (Value::Float(a), Value::Float(b)) => a.partial_cmp(b),
-            (Value::Decimal { mantissa: a, scale: s }, Value::Decimal { mantissa: b, scale: t }) => {
+            (
+                Value::Decimal { mantissa: a, scale: s },
+                Value::Decimal { mantissa: b, scale: t },
+            ) => {
                 let widen = |m: i64, up: u8| i128::from(m) * 10i128.pow(u32::from(up));
                 let top = (*s).max(*t);
                 Some(widen(*a, top - s).cmp(&widen(*b, top - t)))

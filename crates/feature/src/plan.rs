@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millrace_aggregate::{Layout, Window};
 use millrace_event::expr::Expr;
-use millrace_event::{Entity, EventTime, KeyKind, Schema, Span, Type, Value};
+use millrace_event::{Entity, EventTime, KeyKind, Schema, Span, State, Type, Value};
 
 /// SHA-256 of a definition in its canonical form; equal meaning written alike has equal hashes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -155,6 +155,8 @@ pub struct Expectation {
     pub subject: Subject,
     /// The expected values, by the subject's own feature or column index.
     pub values: Vec<(usize, Value)>,
+    /// The expected states (`attempts[5m] is limit`), by the same index.
+    pub states: Vec<(usize, State)>,
 }
 
 #[derive(Clone, Debug)]
@@ -174,5 +176,13 @@ impl Plan {
     }
     pub fn view(&self, name: &str) -> Option<usize> {
         self.views.iter().position(|v| &*v.name == name)
+    }
+}
+
+impl Feature {
+    /// Whether the value may be null in an expression. Unlike [`Feature::nullable`], which says
+    /// what the definition promises of nothing, this counts a `limit` or an `overflow`.
+    pub fn may_be_null(&self) -> bool {
+        self.default.is_none() && (self.nullable || matches!(self.source, Source::Aggregate(_)))
     }
 }

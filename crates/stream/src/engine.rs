@@ -133,7 +133,7 @@ impl Engine {
             plan.groups.iter().map(|g| Arc::new(Shape::new(Arc::clone(&g.layout)))).collect();
         let streams = plan.streams.iter().enumerate().map(|(index, stream)| StreamState {
             clock: StreamClock::new(stream.schema.lateness, settings.idle_after),
-            remembered: Remembered::new(stream.schema.lateness, secret),
+            remembered: Remembered::new(stream.schema.lateness, secret, tracked),
             counts: Counts::default(),
             groups: (0..plan.groups.len()).filter(|g| plan.groups[*g].stream == index).collect(),
         });

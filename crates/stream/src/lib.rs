@@ -12,6 +12,7 @@ mod remembered;
 mod settings;
 mod shard;
 mod table;
+pub mod test_run;
 
 pub use checkpoint::{ID_TABLES, Restored, Snapshot};
 pub use clock::PartitionId;

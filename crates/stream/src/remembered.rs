@@ -17,19 +17,25 @@ pub(crate) struct Remembered {
     times: HashMap<IdHash, EventTime>,
     /// Ids by the time bucket they can be dropped with.
     buckets: BTreeMap<i64, Vec<IdHash>>,
+    /// The bucket that took the last id, out of the map: most ids go to the same one.
+    open: (i64, Vec<IdHash>),
     width: i64,
     /// Remembered since the last checkpoint.
     new: Vec<(IdHash, EventTime)>,
+    /// Whether they are noted for checkpoints.
+    tracked: bool,
     hasher: SipHasher13,
 }
 
 impl Remembered {
-    pub(crate) fn new(lateness: Span, secret: [u8; 16]) -> Remembered {
+    pub(crate) fn new(lateness: Span, secret: [u8; 16], tracked: bool) -> Remembered {
         Remembered {
             times: HashMap::new(),
             buckets: BTreeMap::new(),
+            open: (i64::MIN, Vec::new()),
             width: (lateness.0 / 8).max(1_000_000),
             new: Vec::new(),
+            tracked,
             hasher: SipHasher13::new_with_key(&secret),
         }
     }
@@ -51,18 +57,35 @@ impl Remembered {
     #[inline]
     pub(crate) fn insert(&mut self, id: IdHash, time: EventTime) {
         self.restore(id, time);
-        self.new.push((id, time));
+        if self.tracked {
+            self.new.push((id, time));
+        }
     }
 
     /// Remembers an id that the last checkpoint has already.
     pub(crate) fn restore(&mut self, id: IdHash, time: EventTime) {
         self.times.insert(id, time);
-        self.buckets.entry(time.0.div_euclid(self.width)).or_default().push(id);
+        let bucket = time.0.div_euclid(self.width);
+        if bucket != self.open.0 {
+            self.close_bucket();
+            self.open = (bucket, self.buckets.remove(&bucket).unwrap_or_default());
+        }
+        self.open.1.push(id);
+    }
+
+    fn close_bucket(&mut self) {
+        let (bucket, ids) = std::mem::take(&mut self.open);
+        if !ids.is_empty() {
+            self.buckets.insert(bucket, ids);
+        }
     }
 
     /// Drops the ids of whole buckets behind the watermark.
     pub(crate) fn forget_before(&mut self, watermark: EventTime) {
         let keep = watermark.0.div_euclid(self.width);
+        if self.open.0 < keep {
+            self.close_bucket();
+        }
         while let Some(entry) = self.buckets.first_entry() {
             if *entry.key() >= keep {
                 break;

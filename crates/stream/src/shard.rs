@@ -51,6 +51,7 @@ impl Shard {
                 let row = *row as usize;
                 *slot = table.find_or_insert(input.keys.hashes[row], input.keys.get(row));
             }
+            warm(table, &slots[..rows.len()]);
             for (slot, row) in slots.iter().zip(rows) {
                 let row = *row as usize;
                 let state = table.change(*slot, input.group, input.shape, cold)?;
@@ -108,6 +109,7 @@ impl Shard {
                     NO_KEY
                 };
             }
+            warm(table, &slots[..rows.len()]);
             for (slot, row) in slots.iter().zip(rows) {
                 let row = *row as usize;
                 let time = EventTime(input.arguments.time(row));
@@ -173,6 +175,12 @@ impl Shard {
             }
         }
     }
+}
+
+/// Brings the rows of these keys into the cache together.
+#[inline]
+fn warm(table: &Table, slots: &[u32]) {
+    std::hint::black_box(slots.iter().fold(0, |all, slot| all ^ table.peek(*slot)));
 }
 
 /// No slot: the event's key is null.

@@ -106,7 +106,7 @@ impl Table {
 
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        self.index.find(hash, |slot| self.slots[*slot as usize].key.as_bytes() == key).copied()
+        self.index.find(hash, |slot| is(self.slots[*slot as usize].key.as_bytes(), key)).copied()
     }
 
     #[inline]
@@ -155,6 +155,15 @@ impl Table {
         match &mut slot.state {
             Residence::Memory(state) => Ok(state),
             Residence::Disk => Err("a key state was not loaded: this is a bug".to_owned()),
+        }
+    }
+
+    /// Reads a word of a key's rows ahead of time.
+    #[inline]
+    pub(crate) fn peek(&self, at: u32) -> u64 {
+        match self.slots.get(at as usize).map(|s| &s.state) {
+            Some(Residence::Memory(state)) => state.peek(),
+            Some(Residence::Disk) | None => 0,
         }
     }
 
@@ -384,5 +393,14 @@ impl Table {
             + self.index.capacity() * 5
             + self.locations.capacity() * size_of::<Option<Location>>();
         (states, around)
+    }
+}
+
+/// Whether two keys are equal; most are one word.
+#[inline]
+fn is(a: &[u8], b: &[u8]) -> bool {
+    match (<&[u8; 8]>::try_from(a), <&[u8; 8]>::try_from(b)) {
+        (Ok(a), Ok(b)) => u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b),
+        _ => a == b,
     }
 }

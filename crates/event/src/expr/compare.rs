@@ -34,12 +34,7 @@ pub(super) fn compare(operator: Binary, a: &Operand<'_>, b: &Operand<'_>, rows: 
 
 /// Where `wanted` holds of the order of both cells. Generic, so that each comparison is a loop of
 /// its own.
-fn by(
-    a: &Operand<'_>,
-    b: &Operand<'_>,
-    rows: usize,
-    wanted: impl Fn(Ordering) -> bool,
-) -> Column {
+fn by(a: &Operand<'_>, b: &Operand<'_>, rows: usize, wanted: impl Fn(Ordering) -> bool) -> Column {
     let answer = |order: Ordering| (i64::from(wanted(order)), State::Ok);
     match a.ty.physical() {
         Physical::Word => {
@@ -98,7 +93,9 @@ fn extreme(
             let first = wanted(x.partial_cmp(&y).unwrap_or(Ordering::Equal));
             (if first { x } else { y }, State::Ok)
         }),
-        Physical::Text | Physical::Nested => extreme_text(a, b, (a.texts(), b.texts()), rows, wanted),
+        Physical::Text | Physical::Nested => {
+            extreme_text(a, b, (a.texts(), b.texts()), rows, wanted)
+        }
     }
 }
 

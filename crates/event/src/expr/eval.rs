@@ -3,7 +3,9 @@
 use crate::{Column, Mark, State, Type, Value};
 
 use super::cells::{Operand, Source};
-use super::{Binary, Expr, Kind, Unary, calendar, compare, convert, decimal, float, int, logic, text};
+use super::{
+    Binary, Expr, Kind, Unary, calendar, compare, convert, decimal, float, int, logic, text,
+};
 
 /// Evaluates `expr` over `rows` rows. Each column has `rows` cells; so has the result.
 pub fn eval(expr: &Expr, columns: &[&Column], rows: usize) -> Column {

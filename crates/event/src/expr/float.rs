@@ -32,9 +32,14 @@ pub(super) fn remainder(a: &Operand<'_>, b: &Operand<'_>, rows: usize) -> Column
 }
 
 pub(super) fn sqrt(a: &Operand<'_>, rows: usize) -> Column {
-    map_strict(a, a.floats(), rows, |x: f64| {
-        if x < 0.0 { (0.0, State::Empty) } else { settle(x.sqrt()) }
-    })
+    map_strict(
+        a,
+        a.floats(),
+        rows,
+        |x: f64| {
+            if x < 0.0 { (0.0, State::Empty) } else { settle(x.sqrt()) }
+        },
+    )
 }
 
 pub(super) fn ln(a: &Operand<'_>, rows: usize) -> Column {

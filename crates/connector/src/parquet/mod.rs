@@ -1,0 +1,11 @@
+//! Parquet, in and out, by way of Arrow's arrays.
+
+mod from_arrow;
+mod nested;
+mod numbers;
+mod shown;
+mod source;
+mod to_arrow;
+
+pub(crate) use source::ParquetSource;
+pub(crate) use to_arrow::{column_to_array, type_to_arrow};

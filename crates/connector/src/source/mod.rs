@@ -1,0 +1,8 @@
+//! Sources: where records come from, block by block, each block with the place to resume at.
+
+mod feed;
+mod file;
+mod tail;
+
+pub use file::{FileOptions, FileSource, Progress};
+pub use tail::{FileChange, TailSource, Tailed};

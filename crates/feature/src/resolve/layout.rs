@@ -1,0 +1,106 @@
+//! Aggregations of one group become its layout: every argument, condition, window and aggregation
+//! once, windows by ascending width.
+
+use std::collections::{HashMap, HashSet};
+
+use millrace_aggregate::{Aggregate, Function, Input, Layout, Window};
+use millrace_event::expr::Expr;
+use millrace_event::{Schema, Type};
+
+use crate::canonical;
+
+/// One aggregation, its parts by index; the window is itself until all are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Wanted {
+    function: Function,
+    input: Option<usize>,
+    filter: Option<usize>,
+    window: Window,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct LayoutBuilder {
+    inputs: Vec<Input>,
+    filters: Vec<Expr>,
+    windows: HashSet<Window>,
+    aggregates: Vec<(Wanted, Type)>,
+    index: HashMap<Wanted, usize>,
+}
+
+/// A group keeps no more arguments or conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+impl LayoutBuilder {
+    /// The index of an argument.
+    pub fn input(&mut self, expr: Expr) -> Result<usize, Full> {
+        if let Some(at) = self.inputs.iter().position(|i| i.expr == expr) {
+            return Ok(at);
+        }
+        if self.inputs.len() == Layout::INPUTS_MAX {
+            return Err(Full);
+        }
+        self.inputs.push(Input { expr });
+        Ok(self.inputs.len() - 1)
+    }
+
+    /// The index of a condition.
+    pub fn filter(&mut self, expr: Expr) -> Result<usize, Full> {
+        if let Some(at) = self.filters.iter().position(|f| *f == expr) {
+            return Ok(at);
+        }
+        if self.filters.len() == Layout::FILTERS_MAX {
+            return Err(Full);
+        }
+        self.filters.push(expr);
+        Ok(self.filters.len() - 1)
+    }
+
+    /// The index of an aggregation.
+    pub fn aggregate(
+        &mut self,
+        function: Function,
+        input: Option<usize>,
+        filter: Option<usize>,
+        window: Window,
+        ty: &Type,
+    ) -> usize {
+        self.windows.insert(window);
+        let wanted = Wanted { function, input, filter, window };
+        let next = self.aggregates.len();
+        *self.index.entry(wanted).or_insert_with(|| {
+            self.aggregates.push((wanted, ty.clone()));
+            next
+        })
+    }
+
+    pub fn finish(self, schema: &Schema) -> Layout {
+        let mut windows: Vec<Window> = self.windows.into_iter().collect();
+        windows.sort_unstable_by_key(order);
+        let place: HashMap<Window, usize> =
+            windows.iter().enumerate().map(|(at, window)| (*window, at)).collect();
+        let aggregates = self
+            .aggregates
+            .into_iter()
+            .map(|(wanted, ty)| Aggregate {
+                function: wanted.function,
+                input: wanted.input,
+                filter: wanted.filter,
+                window: place[&wanted.window],
+                ty,
+            })
+            .collect();
+        let mut layout =
+            Layout { inputs: self.inputs, filters: self.filters, windows, aggregates, hash: 0 };
+        layout.hash = canonical::layout(&layout, schema);
+        layout
+    }
+}
+
+/// Sliding windows by width, exact before tiled; the lifetime last.
+fn order(window: &Window) -> (bool, i64, i64) {
+    match window {
+        Window::Sliding { width, every } => (false, width.0, every.map_or(0, |e| e.0)),
+        Window::Lifetime => (true, 0, 0),
+    }
+}

@@ -1,0 +1,3 @@
+//! The language from outside: texts in, plans and diagnostics out.
+
+mod errors;

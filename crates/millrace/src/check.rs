@@ -1,0 +1,56 @@
+//! `millrace check`: are the definitions right?
+
+use std::path::PathBuf;
+
+use millrace_feature::{Compiled, Severity, compile, render, render_json};
+
+use crate::config::Config;
+use crate::console::{counted, note, say};
+use crate::exit::Failure;
+use crate::project::{self, Place};
+
+/// Checks a project's definitions and configuration, and says what is wrong and how to mend it
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  millrace check                       the project in this folder
+  millrace check --project risk        another one
+  millrace check payments.mill         these files alone
+  millrace check --json                for editors and scripts: a JSON array of diagnostics")]
+pub struct Args {
+    /// Files and folders to check together, instead of the project's
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// Print the diagnostics as a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn check(args: &Args) -> Result<(), Failure> {
+    let sources = project::sources(&args.paths, &args.place.project)?;
+    let Compiled { plan, diagnostics } = compile(&sources);
+    if args.json {
+        say!("{}", render_json(&diagnostics, &sources))?;
+        let is_error = diagnostics.iter().any(|d| d.severity == Severity::Error);
+        return if is_error { Err(Failure::reported()) } else { Ok(()) };
+    }
+    let told = render(&diagnostics, &sources);
+    let Some(plan) = plan else { return Err(Failure::user(told.trim_end())) };
+    if !diagnostics.is_empty() {
+        note!("{}", told.trim_end());
+    }
+    if args.paths.is_empty() {
+        let config = Config::of_project(&args.place.project)?;
+        project::check_streams(&config, &plan)?;
+    }
+    let features: usize = plan.groups.iter().map(|g| g.features.len()).sum();
+    say!(
+        "{}: {}, {} in {}, {}, {}",
+        counted(sources.len(), "file"),
+        counted(plan.streams.len(), "stream"),
+        counted(features, "feature"),
+        counted(plan.groups.len(), "group"),
+        counted(plan.views.len(), "view"),
+        counted(plan.tests.len(), "test"),
+    )
+}

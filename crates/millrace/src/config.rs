@@ -1,0 +1,302 @@
+//! `millrace.toml`: everything about a project that is not a definition. Every key has a default,
+//! so an empty file and none at all mean the same.
+
+mod nearest;
+mod reading;
+mod unit;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use millrace_connector::Limits;
+use millrace_event::Span;
+use millrace_stream::Settings;
+use millrace_stream::live::LiveSettings;
+use serde::Deserialize;
+
+use crate::exit::Failure;
+pub use nearest::{did_you_mean, nearest};
+pub use unit::{Length, Size};
+
+/// The configuration's file in a project.
+pub const FILE: &str = "millrace.toml";
+/// The address that is served where nothing else is said.
+pub const LISTEN: &str = "127.0.0.1:7878";
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub project: Project,
+    pub server: Server,
+    pub engine: Engine,
+    pub storage: Storage,
+    pub limits: RecordLimits,
+    /// By the name of the stream.
+    pub streams: BTreeMap<String, Stream>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Project {
+    /// Empty: the folder's name.
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    pub listen: String,
+    pub allowed_hosts: Vec<String>,
+    pub allowed_origins: Vec<String>,
+    pub body_max: Size,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Engine {
+    pub threads: usize,
+    pub history: Length,
+    pub idle_after: Length,
+    pub future_max: Length,
+    pub memory_max: Size,
+    pub inbox_max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// Relative to the project.
+    pub dir: PathBuf,
+    pub checkpoint_every: Length,
+    pub log_retain: Size,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordLimits {
+    pub field_max: Size,
+    pub record_max: Size,
+    pub depth_max: usize,
+}
+
+/// Where a stream's events come from, beside HTTP.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stream {
+    /// Relative to the project; each is an origin partition of its own.
+    pub files: Vec<PathBuf>,
+    /// Whether the files go on growing.
+    pub follow: bool,
+    /// Of CSV files.
+    pub delimiter: char,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            listen: LISTEN.to_owned(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            body_max: Size(16 << 20),
+        }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        let live = LiveSettings::default();
+        Engine {
+            threads: 1,
+            history: Length(live.engine.history),
+            idle_after: Length(live.engine.idle_after),
+            future_max: Length(live.engine.future_max),
+            memory_max: Size(live.memory_max_bytes as u64),
+            inbox_max: live.inbox_max,
+        }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Storage {
+        let live = LiveSettings::default();
+        let every = Span::micros(live.checkpoint_every.as_micros() as i64);
+        Storage {
+            dir: PathBuf::from(".millrace"),
+            checkpoint_every: Length(every),
+            log_retain: Size(live.log_retain_bytes),
+        }
+    }
+}
+
+impl Default for RecordLimits {
+    fn default() -> RecordLimits {
+        RecordLimits {
+            field_max: Size(Limits::FIELD_BYTES as u64),
+            record_max: Size(Limits::RECORD_BYTES as u64),
+            depth_max: Limits::DEPTH,
+        }
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream { files: Vec::new(), follow: false, delimiter: ',' }
+    }
+}
+
+impl Config {
+    /// The configuration of the project in this folder; the defaults where it has no file.
+    pub fn of_project(folder: &Path) -> Result<Config, Failure> {
+        let path = folder.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Failure::io(&path)(error)),
+        };
+        Config::parse(&text, &path.display().to_string())
+    }
+
+    /// `name` is the file's, for messages.
+    pub fn parse(text: &str, name: &str) -> Result<Config, Failure> {
+        let config: Config =
+            toml::from_str(text).map_err(|e| Failure::usage(reading::explain(&e, text, name)))?;
+        config.check().map_err(|cause| Failure::usage(format!("{name}: {cause}")))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let at_least = |key: &str, given: u64, least: u64| {
+            if given >= least {
+                Ok(())
+            } else {
+                Err(format!("{key} is {given} and must be at least {least}"))
+            }
+        };
+        at_least("engine.threads", self.engine.threads as u64, 1)?;
+        at_least("engine.inbox_max", self.engine.inbox_max as u64, 1)?;
+        at_least("engine.memory_max", self.engine.memory_max.0, 1 << 20)?;
+        at_least("limits.field_max", self.limits.field_max.0, 1)?;
+        at_least("limits.record_max", self.limits.record_max.0, self.limits.field_max.0)?;
+        at_least("limits.depth_max", self.limits.depth_max as u64, 1)?;
+        at_least("server.body_max", self.server.body_max.0, 1 << 10)?;
+        for (name, stream) in &self.streams {
+            if !stream.delimiter.is_ascii() {
+                let given = stream.delimiter;
+                return Err(format!("streams.{name}.delimiter is `{given}`; use an ASCII sign"));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn limits(&self) -> Limits {
+        Limits {
+            field_bytes: self.limits.field_max.bytes(),
+            record_bytes: self.limits.record_max.bytes(),
+            depth: self.limits.depth_max,
+            body_bytes: self.server.body_max.bytes(),
+            ..Limits::default()
+        }
+    }
+
+    /// The engine's settings for this project, whose data lies in `dir`.
+    pub fn live(&self, dir: PathBuf) -> LiveSettings {
+        LiveSettings {
+            engine: self.engine(),
+            dir,
+            checkpoint_every: self.storage.checkpoint_every.duration(),
+            memory_max_bytes: self.engine.memory_max.bytes(),
+            inbox_max: self.engine.inbox_max,
+            log_retain_bytes: self.storage.log_retain.0,
+        }
+    }
+
+    pub fn engine(&self) -> Settings {
+        Settings {
+            shards: self.engine.threads,
+            threads: self.engine.threads,
+            history: self.engine.history.0,
+            idle_after: self.engine.idle_after.0,
+            future_max: self.engine.future_max.0,
+            ..Settings::default()
+        }
+    }
+}
+
+impl Length {
+    pub fn duration(self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.0).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../docs/guide/millrace.toml");
+
+    #[test]
+    fn the_commented_example_says_the_defaults() {
+        assert_eq!(Config::parse(EXAMPLE, "example").unwrap(), Config::default());
+        for section in ["project", "server", "engine", "storage", "limits"] {
+            assert!(EXAMPLE.contains(&format!("[{section}]")), "{section}");
+        }
+    }
+
+    #[test]
+    fn the_example_names_every_key() {
+        let keys = "name listen allowed_hosts allowed_origins body_max threads history idle_after \
+                    future_max memory_max inbox_max dir checkpoint_every log_retain field_max \
+                    record_max depth_max files follow delimiter";
+        for key in keys.split_whitespace() {
+            let given = |l: &str| l.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            assert!(EXAMPLE.lines().any(given), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_streams_of_the_example_are_right_once_their_comment_signs_are_gone() {
+        let is_code = |l: &str| l.starts_with("# [streams") || l.contains(" = ");
+        let (_, streams) = EXAMPLE.split_once("# [streams").unwrap();
+        let code: Vec<String> = format!("# [streams{streams}")
+            .lines()
+            .filter(|l| is_code(l))
+            .map(|l| l.trim_start_matches("# ").to_owned())
+            .collect();
+        let config = Config::parse(&code.join("\n"), "example").unwrap();
+        let stream = config.streams.values().next().unwrap();
+        assert!(stream.follow && !stream.files.is_empty());
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_line_and_the_key_that_was_meant() {
+        let text = "[storage]\ndir = \"data\"\ncheckpoint_evry = \"1s\"\n";
+        let failure = Config::parse(text, "millrace.toml").unwrap_err();
+        assert_eq!(failure.exit.code(), 2);
+        assert_eq!(
+            failure.message,
+            "millrace.toml:3: unknown key `checkpoint_evry`; did you mean `checkpoint_every`?\n   \
+             3 | checkpoint_evry = \"1s\""
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_named_with_its_line() {
+        let message = |text| Config::parse(text, "m").unwrap_err().message;
+        let wrong = message("[engine]\nidle_after = \"10 minutes\"\n");
+        assert!(wrong.starts_with("m:2: ") && wrong.contains("such as 10m"), "{wrong}");
+        let wrong = message("[engine]\nmemory_max = \"4GB\"\n");
+        assert!(wrong.starts_with("m:2: ") && wrong.contains("GiB"), "{wrong}");
+        let wrong = message("[server]\nlisten = 7878\n");
+        assert!(wrong.starts_with("m:2: "), "{wrong}");
+    }
+
+    #[test]
+    fn limits_are_included() {
+        assert!(Config::parse("[engine]\nthreads = 1\nmemory_max = \"1MiB\"", "m").is_ok());
+        assert!(Config::parse("[engine]\nthreads = 0", "m").is_err());
+        assert!(Config::parse("[engine]\nmemory_max = \"1023KiB\"", "m").is_err());
+        assert!(Config::parse("[limits]\nfield_max = \"2KiB\"\nrecord_max = \"2KiB\"", "m").is_ok());
+        assert!(Config::parse("[limits]\nfield_max = \"2KiB\"\nrecord_max = \"1KiB\"", "m").is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! Every limit, at it and one over it.
+
+use std::sync::Arc;
+
+use millrace_store::checkpoint::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use millrace_store::{
+    Checkpoints, CheckpointsConfig, Log, LogConfig, LogName, MemoryDisk, Offset, StoreError, Table,
+};
+
+#[test]
+fn the_longest_record_of_a_log() {
+    let disk = Arc::new(MemoryDisk::new());
+    let config = LogConfig::default();
+    let (mut log, _) =
+        Log::open(disk.clone(), &LogName::DEAD_LETTERS, config, Offset(0)).unwrap();
+    let longest = vec![7; Log::RECORD_BYTES_MAX];
+    log.append(&[&longest, b"next"]).unwrap();
+    let longer = vec![7; Log::RECORD_BYTES_MAX + 1];
+    let error = log.append(&[b"not taken", &longer]).unwrap_err();
+    assert!(matches!(error, StoreError::RecordTooLong { .. }), "{error}");
+    assert_eq!(log.sync().unwrap(), Offset(2));
+    let (log, _) = Log::open(disk, &LogName::DEAD_LETTERS, config, Offset(2)).unwrap();
+    let mut reader = log.reader(Offset(0)).unwrap();
+    assert!(reader.next_record().unwrap().unwrap().1 == longest);
+    assert_eq!(reader.next_record().unwrap().unwrap().1, b"next");
+}
+
+#[test]
+fn the_longest_key_and_value() {
+    let disk = Arc::new(MemoryDisk::new());
+    let config = CheckpointsConfig::default();
+    let (checkpoints, _) = Checkpoints::open(disk, config).unwrap();
+    let mut writer = checkpoints.begin(checkpoints.next_epoch()).unwrap();
+    let (key, value) = (vec![1; KEY_BYTES_MAX], vec![2; VALUE_BYTES_MAX]);
+    let at = writer.put(Table(u16::MAX), &key, &value).unwrap();
+    let error = writer.put(Table(0), &[key, vec![1]].concat(), b"").unwrap_err();
+    assert!(matches!(error, StoreError::KeyTooLong { .. }), "{error}");
+    let error = writer.put(Table(0), b"", &vec![2; VALUE_BYTES_MAX + 1]).unwrap_err();
+    assert!(matches!(error, StoreError::ValueTooLong { .. }), "{error}");
+    let small = writer.put(Table(0), b"key", b"value").unwrap();
+    let segments = writer.finish().unwrap();
+    assert_eq!(segments.len(), 2, "a full segment is followed by another");
+    let reader = checkpoints.reader();
+    assert!(reader.value(at).unwrap() == value);
+    assert_eq!(reader.value(small).unwrap(), b"value");
+}
+
+#[test]
+fn a_location_that_nobody_handed_out() {
+    let disk = Arc::new(MemoryDisk::new());
+    let config = CheckpointsConfig::default();
+    let (checkpoints, _) = Checkpoints::open(disk, config).unwrap();
+    let mut writer = checkpoints.begin(checkpoints.next_epoch()).unwrap();
+    let at = writer.put(Table(1), b"key", b"value").unwrap();
+    writer.finish().unwrap();
+    let reader = checkpoints.reader();
+    for len in [0, 1, at.len - 1, at.len + 1, 4_000, u32::MAX] {
+        let wrong = millrace_store::Location { len, ..at };
+        assert!(reader.value(wrong).is_err(), "{len}");
+    }
+    let elsewhere = millrace_store::Location { offset: u64::MAX, ..at };
+    assert!(reader.value(elsewhere).is_err());
+}
+
+#[test]
+fn an_empty_checkpoint_has_no_segment() {
+    let disk = Arc::new(MemoryDisk::new());
+    let (checkpoints, _) = Checkpoints::open(disk, CheckpointsConfig::default()).unwrap();
+    let writer = checkpoints.begin(checkpoints.next_epoch()).unwrap();
+    assert_eq!(writer.finish().unwrap(), []);
+}
