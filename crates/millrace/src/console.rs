@@ -42,13 +42,12 @@ pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// A bar on standard error where that is a terminal, and nothing elsewhere. `total` counts `unit`.
-pub fn progress(what: &str, unit: &str, total: u64) -> ProgressBar {
+/// A bar on standard error where that is a terminal, and nothing elsewhere. `total` may count
+/// anything: what is shown is the share of it.
+pub fn progress(what: &str, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), target());
-    let template = format!(
-        "{{msg:<24}} [{{bar:32}}] {{percent:>3}} % {{human_pos}} {unit}, {{per_sec}}, {{eta}} left"
-    );
-    if let Ok(style) = ProgressStyle::with_template(&template) {
+    let template = "{msg} [{bar:32}] {percent:>3} %, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
     bar.set_message(what.to_owned());

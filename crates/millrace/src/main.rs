@@ -1,21 +1,15 @@
 //! The program: arguments, configuration, wiring, signals, exit codes; no business rule.
 
-mod bench;
 mod check;
 mod cli;
-mod client;
 mod compute;
 mod config;
 mod console;
-mod dead_letters;
 mod demo;
 mod exit;
 mod fmt;
-mod init;
 mod key;
 mod project;
-mod replay;
-mod run;
 mod stop;
 mod test;
 

@@ -45,21 +45,6 @@ impl Place {
     }
 }
 
-impl Project {
-    pub fn name(&self) -> String {
-        if !self.config.project.name.is_empty() {
-            return self.config.project.name.clone();
-        }
-        let folder = self.folder.canonicalize().ok();
-        let name = folder.as_deref().and_then(Path::file_name);
-        name.map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned())
-    }
-
-    pub fn data_dir(&self) -> PathBuf {
-        self.folder.join(&self.config.storage.dir)
-    }
-}
-
 /// The plan of these texts; prints warnings.
 pub fn plan(sources: &[SourceFile]) -> Result<Plan, Failure> {
     let Compiled { plan, diagnostics } = compile(sources);
@@ -78,12 +63,18 @@ pub fn plan(sources: &[SourceFile]) -> Result<Plan, Failure> {
 
 /// The texts of these files and folders; without any, of the project.
 pub fn sources(paths: &[PathBuf], project: &Path) -> Result<Vec<SourceFile>, Failure> {
+    let files = files(paths, project)?;
+    files.iter().map(|path| Ok(SourceFile::new(shown(path), text(path)?))).collect()
+}
+
+/// These files and those in these folders; without any, the project's.
+pub fn files(paths: &[PathBuf], project: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     let given: &[PathBuf] = if paths.is_empty() { &[project.to_owned()] } else { paths };
     for path in given {
         if path.is_dir() { files.extend(in_folder(path)?) } else { files.push(path.clone()) }
     }
-    files.iter().map(|path| Ok(SourceFile::new(shown(path), text(path)?))).collect()
+    Ok(files)
 }
 
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -110,7 +101,7 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
+pub fn text(path: &Path) -> Result<String, Failure> {
     let bytes = std::fs::read(path).map_err(Failure::io(path))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

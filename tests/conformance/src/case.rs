@@ -125,6 +125,11 @@ impl Case {
         demands
     }
 
+    /// Whether the file is not meant to compile.
+    pub fn demands_an_error(&self) -> bool {
+        self.demands().iter().any(|(_, severity, _)| *severity == Severity::Error)
+    }
+
     /// A test's events as they arrive, and what it asks.
     pub fn scenario(&self, plan: &Arc<Plan>, test: &Test) -> Scenario {
         let directives = &self.directives;
@@ -188,6 +193,8 @@ impl Directives {
                 self.skips.push((engine.to_string(), value.to_string()));
             }
             Some(_) => {}
+            // Prose, such as "IEEE: …"; a directive is one small word.
+            None if !head.chars().all(|c| c.is_ascii_lowercase()) => {}
             None => match head {
                 "arrival" if value == "as-written" => self.as_written = true,
                 "partition" => self.partition = Some(value.to_string()),

@@ -22,6 +22,8 @@ pub enum What {
     Expectation { place: String, feature: String, expected: String, got: String },
     /// The number of events of a fate is not what the header says.
     Count { fate: Fate, expected: usize, got: usize },
+    /// An event does not count, and the header says nothing about it.
+    Uncounted,
     Fate { event: usize, expected: Fate, got: Fate },
     Read { group: String, key: Vec<Value>, at: Position, feature: String, expected: Answer, got: Answer },
     View { view: String, event: Vec<Value>, column: String, expected: Answer, got: Answer },
@@ -44,6 +46,7 @@ impl fmt::Display for Failure {
             What::Count { fate, expected, got } => {
                 write!(f, "{expected} events should be {}, and {got} are", fate.name())
             }
+            What::Uncounted => write!(f, "an event does not count; say so: `# counts: …`"),
             What::Fate { event, expected, got } => {
                 write!(f, "event {event}: expected {}, got {}", expected.name(), got.name())
             }

@@ -1,1 +1,0 @@
-//! The only crate that knows HTTP and JSON over HTTP.

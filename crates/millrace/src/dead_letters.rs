@@ -1,0 +1,246 @@
+//! `millrace dead-letters`: look at the records that could not be read, mend them, send them again.
+
+mod resubmit;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use millrace_store::{Access, FileDisk, LogName, LogReader, Offset, StoreError};
+use millrace_stream::live::DeadEvent;
+use serde_json::json;
+
+use crate::console::{self, counted, note, say};
+use crate::exit::Failure;
+use crate::project::Place;
+
+/// Shows, exports and resubmits the records that could not be read
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// Lists dead letters, a line for each
+    #[command(after_help = "Examples:
+  millrace dead-letters list
+  millrace dead-letters list --stream payments --reason wrong-type
+  millrace dead-letters list --json | jq .message")]
+    List {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        place: Place,
+        /// Print a line of JSON for each
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one dead letter with the record as it came
+    #[command(after_help = "Example:
+  millrace dead-letters show 17")]
+    Show {
+        /// Its number in the list
+        number: u64,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Writes the records as they came, a line for each, to be mended
+    #[command(after_help = "Example:
+  millrace dead-letters export --stream payments -o mend.ndjson
+  $EDITOR mend.ndjson
+  millrace dead-letters resubmit mend.ndjson --stream payments")]
+    Export {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        place: Place,
+        /// Where to write; standard output, if not given
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Sends records to a running server, from a mended file or as they came
+    #[command(after_help = "Examples:
+  millrace dead-letters resubmit mend.ndjson --stream payments
+  millrace dead-letters resubmit --stream payments --reason wrong-type
+
+The second sends the records as they came, for when the definitions have been mended. A record that
+was sent before and is sent again counts once, within its stream's lateness.")]
+    Resubmit(resubmit::Args),
+}
+
+/// Which letters.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Which {
+    /// Only of this stream
+    #[arg(long)]
+    stream: Option<String>,
+    /// Only for this reason, such as bad-json
+    #[arg(long)]
+    reason: Option<String>,
+    /// Only from this number on
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    from: u64,
+}
+
+impl Which {
+    fn matches(&self, letter: &DeadEvent) -> bool {
+        self.stream.as_ref().is_none_or(|s| letter.stream.as_ref() == Some(s))
+            && self.reason.as_ref().is_none_or(|r| letter.reason == *r)
+    }
+}
+
+pub fn dead_letters(args: &Args) -> Result<(), Failure> {
+    match &args.command {
+        Command::List { which, place, json } => list(which, place, *json),
+        Command::Show { number, place } => show(*number, place),
+        Command::Export { which, place, output } => export(which, place, output.as_deref()),
+        Command::Resubmit(args) => resubmit::resubmit(args),
+    }
+}
+
+fn list(which: &Which, place: &Place, json: bool) -> Result<(), Failure> {
+    let mut count = 0;
+    for_each(place, which, |number, letter| {
+        count += 1;
+        if json {
+            return say!("{}", as_json(number, letter));
+        }
+        let stream = letter.stream.as_deref().unwrap_or("-");
+        let DeadEvent { origin, position, reason, message, .. } = letter;
+        say!("{number:>6}  {stream}  {reason}  {origin}, {position}: {message}")
+    })?;
+    if !json {
+        note!("{}", counted(count, "dead letter"));
+    }
+    Ok(())
+}
+
+fn show(number: u64, place: &Place) -> Result<(), Failure> {
+    let which = Which { stream: None, reason: None, from: number };
+    let mut found = None;
+    for_each(place, &which, |at, letter| {
+        if at == number {
+            found = Some(letter.clone());
+        }
+        Ok(())
+    })?;
+    let Some(letter) = found else {
+        return Err(Failure::user(format!("there is no dead letter {number}; see `list`")));
+    };
+    say!("number:   {number}")?;
+    say!("stream:   {}", letter.stream.as_deref().unwrap_or("-"))?;
+    say!("reason:   {}", letter.reason)?;
+    say!("origin:   {}, {}", letter.origin, letter.position)?;
+    say!("message:  {}", letter.message)?;
+    say!("record:   {}", String::from_utf8_lossy(&letter.bytes))
+}
+
+fn export(which: &Which, place: &Place, output: Option<&Path>) -> Result<(), Failure> {
+    let mut lines = Vec::new();
+    let mut streams: Vec<Option<String>> = Vec::new();
+    let mut count = 0;
+    for_each(place, which, |_, letter| {
+        count += 1;
+        if !streams.contains(&letter.stream) {
+            streams.push(letter.stream.clone());
+        }
+        push_line(&mut lines, &letter.bytes);
+        Ok(())
+    })?;
+    if streams.len() > 1 {
+        let named: Vec<&str> = streams.iter().map(|s| s.as_deref().unwrap_or("-")).collect();
+        let named = named.join(", ");
+        let fix = "choose one with --stream, since each stream is mended and sent by itself";
+        return Err(Failure::usage(format!("these are records of {named}; {fix}")));
+    }
+    match output {
+        None => console::bytes(&lines)?,
+        Some(path) => {
+            let written = std::fs::File::create_new(path).and_then(|mut f| f.write_all(&lines));
+            written.map_err(Failure::io(path))?;
+        }
+    }
+    note!("{}", counted(count, "record"));
+    Ok(())
+}
+
+/// The record on a line of its own. A line end inside of it can only be one between the tokens of
+/// a JSON text, or part of what is wrong with it: a blank does as well.
+pub fn push_line(lines: &mut Vec<u8>, record: &[u8]) {
+    lines.extend(record.iter().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b }));
+    lines.push(b'\n');
+}
+
+fn as_json(number: u64, letter: &DeadEvent) -> serde_json::Value {
+    let DeadEvent { stream, origin, position, reason, message, bytes } = letter;
+    json!({
+        "number": number,
+        "stream": stream,
+        "origin": origin,
+        "position": position,
+        "reason": reason,
+        "message": message,
+        "record": String::from_utf8_lossy(bytes),
+    })
+}
+
+/// Calls `f` with each letter and its number, oldest first. A running server is not disturbed.
+pub fn for_each(
+    place: &Place,
+    which: &Which,
+    mut f: impl FnMut(u64, &DeadEvent) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let disk = Arc::new(FileDisk::open(&place.data_dir()?, Access::Read)?);
+    let log = LogName::DEAD_LETTERS;
+    let mut reader = match LogReader::open(disk.clone(), &log, Offset(which.from)) {
+        // What is older than the log keeps is gone; begin with what there is.
+        Err(StoreError::NoSuchOffset { first, .. }) if which.from < first.0 => {
+            LogReader::open(disk, &log, first)?
+        }
+        opened => opened?,
+    };
+    while let Some((offset, bytes)) = reader.next_record()? {
+        let letter: DeadEvent = serde_json::from_slice(bytes).map_err(|e| {
+            Failure::environment(format!("dead letter {} cannot be read: {e}", offset.0))
+        })?;
+        if which.matches(&letter) {
+            f(offset.0, &letter)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_stays_on_one_line() {
+        let mut lines = Vec::new();
+        push_line(&mut lines, b"{\n \"a\": 1\r\n}");
+        assert_eq!(lines, b"{  \"a\": 1  }\n");
+    }
+
+    #[test]
+    fn letters_are_chosen_by_stream_and_reason() {
+        let letter = DeadEvent {
+            stream: Some("s".into()),
+            origin: "http".into(),
+            position: "line 1 (byte 0)".into(),
+            reason: "bad-json".into(),
+            message: String::new(),
+            bytes: Vec::new(),
+        };
+        let which = |stream: Option<&str>, reason: Option<&str>| Which {
+            stream: stream.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+            from: 0,
+        };
+        assert!(which(None, None).matches(&letter));
+        assert!(which(Some("s"), Some("bad-json")).matches(&letter));
+        assert!(!which(Some("t"), None).matches(&letter));
+        assert!(!which(None, Some("future")).matches(&letter));
+    }
+}
