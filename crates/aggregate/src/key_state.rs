@@ -61,7 +61,9 @@ pub struct Horizon {
 impl Horizon {
     /// The horizon of a group when no read before `exact_from` needs to be exact.
     pub fn at(shape: &Shape, exact_from: EventTime) -> Horizon {
-        Horizon { exact_from, removed_to: exact_from.minus(shape.raw_width) }
+        // An event at the horizon itself stays a row: a read may be just before it.
+        let width = shape.raw_width.max(millrace_event::Span(1));
+        Horizon { exact_from, removed_to: exact_from.minus(width) }
     }
 }
 

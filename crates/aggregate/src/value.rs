@@ -116,7 +116,9 @@ pub(crate) fn push_output(
         Function::Mean | Function::Variance | Function::Stddev => {
             push_moment(output, contents, column);
         }
-        Function::Min | Function::Max | Function::First | Function::Last if contents.count == 0 => {
+        Function::Min | Function::Max | Function::First | Function::Last | Function::LastN(_)
+            if contents.count == 0 =>
+        {
             column.push_null(Mark::NULL);
         }
         Function::Min => push_word(kind, unorder(kind, contents.min), dictionary, column),

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::console::note;
 use crate::exit::Failure;
-use crate::{check, compute, demo, fmt, key, test};
+use crate::{check, compute, demo, key, test};
 
 /// Live features from event streams: exact sliding windows, on one machine
 #[derive(Parser, Debug)]
@@ -20,7 +20,6 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Check(check::Args),
-    Fmt(fmt::Args),
     Test(test::Args),
     Compute(compute::Args),
     Key(key::Args),
@@ -31,7 +30,6 @@ pub fn main() -> ExitCode {
     let result = match &command {
         Command::Demo(args) => demo::demo(args),
         Command::Check(args) => check::check(args),
-        Command::Fmt(args) => fmt::fmt(args),
         Command::Test(args) => test::test(args),
         Command::Compute(args) => compute::compute(args),
         Command::Key(args) => key::key(args),

@@ -176,7 +176,7 @@ fn last_time(events: &[PaymentEvent]) -> EventTime {
 fn ingest(feed: &mut Feed<'_>, history: &History, stop: &Stop) -> Result<(), Failure> {
     let begun = Instant::now();
     let total = history.events().len() as u64;
-    let bar = progress("ingesting", "events", total);
+    let bar = progress("ingesting", total);
     let mut chunk = Vec::with_capacity(CHUNK);
     for event in history.events() {
         chunk.push(event);

@@ -7,7 +7,6 @@ mod config;
 mod console;
 mod demo;
 mod exit;
-mod fmt;
 mod key;
 mod project;
 mod stop;

@@ -346,15 +346,14 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// The next token; behind the last one where the next is on another line or not there.
+    /// The next token; behind the last one where there is no next.
     fn here(&self) -> SourceSpan {
         let before = self.at.checked_sub(1).and_then(|i| self.significant.get(i));
         let span =
             |token: Token| SourceSpan { file: self.file, start: token.start, end: token.end };
         match (self.token(0), before.map(|i| self.tokens[*i as usize])) {
-            (Some(next), None) => span(next),
-            (Some(next), Some(_)) if !self.is_first_on_line() => span(next),
-            (_, Some(last)) => span(last).end_point(),
+            (Some(next), _) => span(next),
+            (None, Some(last)) => span(last).end_point(),
             (None, None) => SourceSpan { file: self.file, start: 0, end: 0 },
         }
     }

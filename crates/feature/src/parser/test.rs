@@ -87,7 +87,8 @@ impl Parser<'_, '_> {
     }
 
     /// Whether the `at` here is that of `at 12:00 expect …`. A time is made of times, strings,
-    /// durations and signs, so the first word behind it tells.
+    /// durations and signs, so the first word behind it tells; `expect VIEW for EVENT` is a step of
+    /// its own, and the `at` before it belongs to the event.
     fn is_at_expectation(&self) -> bool {
         let mut ahead = 1;
         while let Some(kind) = self.kind(ahead) {
@@ -104,7 +105,7 @@ impl Parser<'_, '_> {
                 _ => break,
             }
         }
-        self.word(ahead) == "expect"
+        self.word(ahead) == "expect" && self.word(ahead + 2) != "for"
     }
 
     /// `at 12:05 expect card_velocity["A"] { attempts[5m] = 4 }`

@@ -1,3 +1,2 @@
 //! The language from outside: texts in, plans and diagnostics out.
 
-mod errors;
