@@ -249,8 +249,8 @@ impl Pepper {
 
 fn read_records(disk: &dyn Disk) -> Result<Vec<KeyRecord>, StoreError> {
     let Some(text) = read_if_there(disk, &Name::KEYS)? else { return Ok(Vec::new()) };
-    let file: File<Vec<KeyRecord>> = serde_json::from_slice(&text)
-        .map_err(|error| unreadable(Name::KEYS, error.to_string()))?;
+    let file: File<Vec<KeyRecord>> =
+        serde_json::from_slice(&text).map_err(|error| unreadable(Name::KEYS, error.to_string()))?;
     if file.version != VERSION {
         let (found, known) = (file.version, VERSION);
         return Err(StoreError::NewerVersion { name: Name::KEYS, found, known });

@@ -46,8 +46,7 @@ impl Manifest {
             let limit = Manifest::SEGMENTS_MAX;
             return Err(StoreError::TooManySegments { given: segments, limit });
         }
-        let mut out =
-            Vec::with_capacity(HEADER_BYTES + segments * ENTRY_BYTES + meta + CRC_BYTES);
+        let mut out = Vec::with_capacity(HEADER_BYTES + segments * ENTRY_BYTES + meta + CRC_BYTES);
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&small(segments).to_le_bytes());

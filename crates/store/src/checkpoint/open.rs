@@ -45,10 +45,7 @@ pub(super) struct Found {
     pub newest: Epoch,
 }
 
-pub(super) fn find(
-    disk: Arc<dyn Disk>,
-    config: CheckpointsConfig,
-) -> Result<Found, StoreError> {
+pub(super) fn find(disk: Arc<dyn Disk>, config: CheckpointsConfig) -> Result<Found, StoreError> {
     disk.create_folder(&Folder::CHECKPOINTS)?;
     // A process that died may have left a published name that is not durable yet.
     disk.sync_folder(&Folder::CHECKPOINTS)?;

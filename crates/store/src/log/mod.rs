@@ -140,6 +140,11 @@ impl Log {
         self.segments.first().copied().unwrap_or(self.next)
     }
 
+    /// The first offsets of the segments, ascending: where retention can cut.
+    pub fn segments(&self) -> &[Offset] {
+        &self.segments
+    }
+
     /// The offset that the next record gets.
     pub fn next(&self) -> Offset {
         self.next
@@ -257,7 +262,8 @@ impl Log {
     }
 
     fn append_record(&mut self, record: &[u8]) -> Result<(), StoreError> {
-        if self.segment_bytes >= self.config.segment_bytes && self.segments.last() < Some(&self.next)
+        if self.segment_bytes >= self.config.segment_bytes
+            && self.segments.last() < Some(&self.next)
         {
             self.roll()?;
         }

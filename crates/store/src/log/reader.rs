@@ -29,11 +29,7 @@ impl LogReader {
     ///
     /// # Errors
     /// [`StoreError::NoSuchOffset`] when `from` is below the first offset that is kept.
-    pub fn open(
-        disk: Arc<dyn Disk>,
-        log: &LogName,
-        from: Offset,
-    ) -> Result<LogReader, StoreError> {
+    pub fn open(disk: Arc<dyn Disk>, log: &LogName, from: Offset) -> Result<LogReader, StoreError> {
         let segments = segments(&*disk, log)?;
         LogReader::new(disk, log, segments, from, None)
     }
@@ -48,7 +44,12 @@ impl LogReader {
         let first = segments.first().copied().unwrap_or_default();
         let next = until.or(segments.last().copied()).unwrap_or_default();
         if from < first || until.is_some_and(|until| from > until) {
-            return Err(StoreError::NoSuchOffset { log: log.to_string(), given: from, first, next });
+            return Err(StoreError::NoSuchOffset {
+                log: log.to_string(),
+                given: from,
+                first,
+                next,
+            });
         }
         let segment = segments.partition_point(|first| *first <= from).saturating_sub(1);
         let log = log.clone();

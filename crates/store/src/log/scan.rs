@@ -91,7 +91,8 @@ impl Scan {
         let len = file.len()?;
         let start = HEADER_BYTES as u64;
         let buffer = Vec::new();
-        let (marker, payload) = (start, 0..0);
+        // Without a marker not even the header is known to be durable.
+        let (marker, payload) = (0, 0..0);
         Ok(Scan { name, file, header, len, buffer, at: 0, start, next: first, marker, payload })
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use millrace_event::EventTime;
 use millrace_store::{
-    Checkpoints, Epoch, Keys, Log, LogConfig, LogName, LogReader, Manifest, MemoryDisk,
-    Name,    Offset, SegmentId, StoreError,
+    Checkpoints, Epoch, Keys, Log, LogConfig, LogName, LogReader, Manifest, MemoryDisk, Name,
+    Offset, SegmentId, StoreError,
 };
 
 use crate::state::{CONFIG, State, Values};
@@ -157,8 +157,7 @@ fn every_bit_of_a_closed_log() {
             assert_eq!(whole.is_ok(), in_last_marker, "{name} bit {bit}");
             if in_last_marker {
                 let shared = Arc::new(damaged);
-                let (log, _) =
-                    Log::open(shared, &LogName::EVENTS, CONFIG, Offset(8)).unwrap();
+                let (log, _) = Log::open(shared, &LogName::EVENTS, CONFIG, Offset(8)).unwrap();
                 assert_eq!(log.next(), Offset(8));
             }
         }

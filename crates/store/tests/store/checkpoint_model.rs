@@ -8,6 +8,7 @@ use millrace_store::{
 };
 use proptest::prelude::*;
 
+use crate::end::{End, ends};
 use crate::state::{CONFIG, State, Values};
 
 #[derive(Clone, Debug)]
@@ -17,7 +18,7 @@ enum Step {
     Checkpoint { writers: usize },
     Kill,
     PowerLoss(u64),
-    FailAfter { calls: u64, half_done: bool, seed: u64 },
+    FailAfter { calls: u64, half_done: bool, end: End },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -29,8 +30,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (1usize..3).prop_map(|writers| Step::Checkpoint { writers }),
         1 => Just(Step::Kill),
         1 => any::<u64>().prop_map(Step::PowerLoss),
-        1 => (0u64..25, any::<bool>(), any::<u64>())
-            .prop_map(|(calls, half_done, seed)| Step::FailAfter { calls, half_done, seed }),
+        1 => (0u64..25, any::<bool>(), ends())
+            .prop_map(|(calls, half_done, end)| Step::FailAfter { calls, half_done, end }),
     ];
     prop::collection::vec(step, 1..150)
 }
@@ -42,16 +43,17 @@ struct World {
     snapshots: BTreeMap<Epoch, Values>,
     /// The newest checkpoint whose publication was reported.
     acknowledged: Epoch,
-    loss: Option<u64>,
+    /// What follows the first failed call.
+    end: Option<End>,
     made: u64,
 }
 
 impl World {
     fn reopen(&mut self, disk: MemoryDisk) {
         self.disk = disk;
-        self.loss = None;
+        self.end = None;
         let (state, recovery) = State::open(&self.disk).unwrap();
-        assert!(!recovery.fell_back(), "{recovery:?}");
+        assert!(recovery.rejected.is_empty(), "{recovery:?}");
         let epoch = recovery.manifest.as_ref().map_or(Epoch(0), |manifest| manifest.epoch);
         assert!(epoch >= self.acknowledged, "{epoch} is behind {}", self.acknowledged);
         assert_eq!(state.values, self.snapshots[&epoch]);
@@ -73,15 +75,15 @@ impl World {
         match self.state.checkpoint() {
             Ok(()) => {
                 self.acknowledged = epoch;
-                if self.loss.is_none() {
+                if self.end.is_none() {
                     self.state.check_locations();
                 }
                 self.check_files();
             }
             Err(error) => {
                 assert!(matches!(error, StoreError::Disk(_)), "{error}");
-                let seed = self.loss.expect("calls fail only when they are made to");
-                self.reopen(self.disk.power_loss(seed));
+                let end = self.end.expect("calls fail only when they are made to");
+                self.reopen(end.of(&self.disk));
             }
         }
     }
@@ -113,8 +115,8 @@ impl World {
             Step::Checkpoint { writers } => self.checkpoint(writers),
             Step::Kill => self.reopen(self.disk.kill()),
             Step::PowerLoss(seed) => self.reopen(self.disk.power_loss(seed)),
-            Step::FailAfter { calls, half_done, seed } => {
-                self.loss = Some(seed);
+            Step::FailAfter { calls, half_done, end } => {
+                self.end = Some(end);
                 let (first, kind) = (self.disk.calls() + calls, std::io::ErrorKind::Other);
                 self.disk.set_fault(Some(Fault { first, calls: u64::MAX, kind, half_done }));
             }
@@ -131,7 +133,7 @@ proptest! {
         let (state, _) = State::open(&disk).unwrap();
         let snapshots = BTreeMap::from([(Epoch(0), Values::new())]);
         let acknowledged = Epoch(0);
-        let mut world = World { disk, state, snapshots, acknowledged, loss: None, made: 0 };
+        let mut world = World { disk, state, snapshots, acknowledged, end: None, made: 0 };
         for step in steps {
             world.step(step);
         }
@@ -189,8 +191,7 @@ fn wrong_publications_are_refused_and_change_nothing() {
     assert!(matches!(error, StoreError::WrongSegment { .. }), "{error}");
     let segments = checkpoints.current().unwrap().segments.clone();
     let live = &LiveBytes::default();
-    let again =
-        Publication { epoch: Epoch(7), segments, retired: &[], live, meta: Vec::new() };
+    let again = Publication { epoch: Epoch(7), segments, retired: &[], live, meta: Vec::new() };
     let error = checkpoints.publish(again).unwrap_err();
     assert!(matches!(error, StoreError::WrongSegment { .. }), "{error}");
     assert_eq!(open(&disk.kill()).current().unwrap().epoch, Epoch(5));

@@ -11,8 +11,7 @@ use millrace_store::{
 fn the_longest_record_of_a_log() {
     let disk = Arc::new(MemoryDisk::new());
     let config = LogConfig::default();
-    let (mut log, _) =
-        Log::open(disk.clone(), &LogName::DEAD_LETTERS, config, Offset(0)).unwrap();
+    let (mut log, _) = Log::open(disk.clone(), &LogName::DEAD_LETTERS, config, Offset(0)).unwrap();
     let longest = vec![7; Log::RECORD_BYTES_MAX];
     log.append(&[&longest, b"next"]).unwrap();
     let longer = vec![7; Log::RECORD_BYTES_MAX + 1];
@@ -68,4 +67,17 @@ fn an_empty_checkpoint_has_no_segment() {
     let (checkpoints, _) = Checkpoints::open(disk, CheckpointsConfig::default()).unwrap();
     let writer = checkpoints.begin(checkpoints.next_epoch()).unwrap();
     assert_eq!(writer.finish().unwrap(), []);
+}
+
+#[test]
+fn owners_and_readers_may_live_on_other_threads() {
+    fn is_send<T: Send>() {}
+    fn is_shared<T: Send + Sync + Clone>() {}
+    is_send::<Log>();
+    is_send::<millrace_store::LogReader>();
+    is_send::<Checkpoints>();
+    is_send::<millrace_store::CheckpointWriter>();
+    is_send::<millrace_store::Records>();
+    is_send::<millrace_store::Keys>();
+    is_shared::<millrace_store::BlockReader>();
 }

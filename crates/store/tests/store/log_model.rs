@@ -5,6 +5,8 @@ use std::sync::Arc;
 use millrace_store::{Fault, Log, LogConfig, LogName, LogReader, MemoryDisk, Offset, StoreError};
 use proptest::prelude::*;
 
+use crate::end::{End, ends};
+
 const CONFIG: LogConfig = LogConfig { segment_bytes: 2_000 };
 
 #[derive(Clone, Debug)]
@@ -26,25 +28,8 @@ enum Step {
     },
 }
 
-/// How a process ends whose disk failed.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Kill,
-    PowerLoss(u64),
-}
-
-impl End {
-    fn of(self, disk: &MemoryDisk) -> MemoryDisk {
-        match self {
-            End::Kill => disk.kill(),
-            End::PowerLoss(seed) => disk.power_loss(seed),
-        }
-    }
-}
-
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let size = prop_oneof![0usize..40, 400usize..700, Just(3_000usize)];
-    let end = prop_oneof![Just(End::Kill), any::<u64>().prop_map(End::PowerLoss)];
     let step = prop_oneof![
         6 => prop::collection::vec(size, 0..6).prop_map(Step::Append),
         4 => Just(Step::Sync),
@@ -53,7 +38,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Close),
         1 => Just(Step::Kill),
         2 => any::<u64>().prop_map(Step::PowerLoss),
-        3 => (0u64..12, any::<bool>(), end)
+        3 => (0u64..12, any::<bool>(), ends())
             .prop_map(|(calls, half_done, end)| Step::FailAfter { calls, half_done, end }),
     ];
     prop::collection::vec(step, 1..40)
@@ -279,8 +264,7 @@ fn a_missing_segment_is_an_error() {
     drop(written(&disk, &slices));
     let second = millrace_store::Name::log_segment(&LogName::EVENTS, Offset(3));
     millrace_store::Disk::remove(&disk, &second).unwrap();
-    let mut reader =
-        LogReader::open(Arc::new(disk), &LogName::EVENTS, Offset(0)).unwrap();
+    let mut reader = LogReader::open(Arc::new(disk), &LogName::EVENTS, Offset(0)).unwrap();
     let error = loop {
         match reader.next_record() {
             Ok(found) => assert!(found.is_some()),

@@ -5,6 +5,8 @@ mod bit_flips;
 #[cfg(test)]
 mod checkpoint_model;
 #[cfg(test)]
+mod end;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod io_faults;

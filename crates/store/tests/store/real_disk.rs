@@ -75,7 +75,7 @@ fn a_checkpoint_is_read_again_after_a_restart() {
     let mut count = 0u32;
     while let Some(record) = records.next_record().unwrap() {
         assert_eq!((record.table, record.key), (Table(3), &count.to_le_bytes()[..]));
-        if count % 1_000 == 0 {
+        if count.is_multiple_of(1_000) {
             assert_eq!(reader.value(record.at).unwrap(), [7; 100]);
         }
         count += 1;
@@ -95,10 +95,7 @@ fn one_process_owns_a_data_directory() {
     );
     assert_eq!(error.to_string(), expected);
     let keys = FileDisk::open(folder.path(), Access::Keys).unwrap();
-    assert!(matches!(
-        FileDisk::open(folder.path(), Access::Keys),
-        Err(StoreError::Locked { .. })
-    ));
+    assert!(matches!(FileDisk::open(folder.path(), Access::Keys), Err(StoreError::Locked { .. })));
     drop(first);
     drop(owner(folder.path()));
     drop(keys);
