@@ -90,7 +90,7 @@ impl std::str::FromStr for Span {
         let (scale, _) = UNITS
             .iter()
             .find(|(_, name)| *name == unit)
-            .ok_or("a duration ends in one of us, ms, s, m, h, d")?;
+            .ok_or("a duration ends in one of us, ms, s, m, h, d, such as 10m")?;
         number.checked_mul(*scale).map(Span).ok_or("this duration is too long")
     }
 }

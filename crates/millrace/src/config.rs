@@ -16,7 +16,7 @@ use millrace_stream::live::LiveSettings;
 use serde::Deserialize;
 
 use crate::exit::Failure;
-pub use nearest::{did_you_mean, nearest};
+pub use nearest::did_you_mean;
 pub use unit::{Length, Size};
 
 /// The configuration's file in a project.
