@@ -20,8 +20,7 @@ impl Arguments {
         let rows = batch.len();
         let columns: Vec<&Column> = batch.columns.iter().collect();
         let evaluate = |expr: &Expr| eval(expr, &columns, rows);
-        let inputs: Vec<Column> =
-            shape.layout().inputs.iter().map(|i| evaluate(&i.expr)).collect();
+        let inputs: Vec<Column> = shape.layout().inputs.iter().map(|i| evaluate(&i.expr)).collect();
         let mut flags = Vec::new();
         if shape.has_flags {
             flags = vec![0u64; rows];

@@ -80,7 +80,8 @@ impl Dictionary {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        let table = self.table.as_ref().map_or(0, |t| t.capacity() * 5 + size_of::<HashTable<u32>>());
+        let table =
+            self.table.as_ref().map_or(0, |t| t.capacity() * 5 + size_of::<HashTable<u32>>());
         self.text.capacity() + self.ends.capacity() * 4 + table
     }
 }

@@ -23,12 +23,12 @@ use millrace_event::{EventId, EventTime, Physical};
 use ruint::aliases::U256;
 use thiserror::Error;
 
+use crate::Window;
 use crate::index::{INDEX_ABOVE, Index};
 use crate::key_state::{Extra, KeyState, Summary, text_partials};
 use crate::partial::{More, Partial, Placed};
 use crate::rows::Rows;
 use crate::shape::Shape;
-use crate::Window;
 
 const VERSION: u8 = 1;
 
@@ -354,7 +354,10 @@ impl<'a> Reader<'a> {
     /// A count of things of at least one byte each.
     fn count(&mut self) -> Result<usize, DecodeError> {
         let n = self.varint()?;
-        usize::try_from(n).ok().filter(|n| *n <= self.0.len()).ok_or(Damaged("a count is too large"))
+        usize::try_from(n)
+            .ok()
+            .filter(|n| *n <= self.0.len())
+            .ok_or(Damaged("a count is too large"))
     }
 
     fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {

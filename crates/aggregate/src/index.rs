@@ -215,9 +215,7 @@ impl Index {
             .iter()
             .map(|r| (r.min.capacity() + r.max.capacity() + r.members.capacity()) * 16)
             .sum();
-        running
-            + self.running.capacity() * size_of::<Running>()
-            + self.cursors.capacity() * 8
+        running + self.running.capacity() * size_of::<Running>() + self.cursors.capacity() * 8
     }
 }
 
@@ -381,4 +379,3 @@ fn ends(
         last.extend(newest.map(|i| lane.word(rows.row(i))));
     }
 }
-

@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use millrace_event::{Column, EventId, EventTime};
 use smallvec::SmallVec;
 
+use crate::Window;
 use crate::arguments::Arguments;
 use crate::dictionary::Dictionary;
 use crate::index::{INDEX_ABOVE, INDEX_BELOW, Index};
@@ -24,7 +25,6 @@ use crate::rows::{Rows, RowsView, boundary};
 use crate::scan::{scan, scan_nested};
 use crate::shape::{Kind, Shape};
 use crate::value::{Contents, push_output};
-use crate::Window;
 
 /// Rows that one key may hold. Beyond it the oldest go early, and what would need them answers
 /// with the state `limit`.
@@ -245,8 +245,7 @@ impl KeyState {
     fn remove_rows(&mut self, shape: &Shape, gone: usize, horizon: Horizon) {
         if !shape.summarised.is_empty() {
             for row in 0..gone {
-                let words: SmallVec<[u64; 16]> =
-                    SmallVec::from_slice(self.view(shape).row(row));
+                let words: SmallVec<[u64; 16]> = SmallVec::from_slice(self.view(shape).row(row));
                 let id = self.id(shape, row).cloned().unwrap_or_else(|| EventId::text(""));
                 self.summarise(shape, &words, &id, horizon);
             }

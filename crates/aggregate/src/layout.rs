@@ -24,7 +24,10 @@ pub enum Function {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Window {
     /// With `every`, the old end is floored to that grid.
-    Sliding { width: Span, every: Option<Span> },
+    Sliding {
+        width: Span,
+        every: Option<Span>,
+    },
     Lifetime,
 }
 

@@ -9,9 +9,9 @@ use millrace_event::{EventId, EventTime};
 use ruint::aliases::U256;
 use smallvec::SmallVec;
 
+use crate::Layout;
 use crate::exact::float_to_fixed;
 use crate::shape::{Kind, Lane, Needs};
-use crate::Layout;
 
 /// An event's place in the order of its stream, with the argument's word.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

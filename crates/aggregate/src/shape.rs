@@ -225,7 +225,14 @@ impl Shape {
             .map(|(a, cell)| {
                 let input = a.input.map(|i| layout.inputs[i].ty().clone());
                 let kind = self.lanes[self.cells[cell].lane].kind;
-                Output { cell, kind, function: a.function, unit: unit(&input), ty: a.ty.clone(), input }
+                Output {
+                    cell,
+                    kind,
+                    function: a.function,
+                    unit: unit(&input),
+                    ty: a.ty.clone(),
+                    input,
+                }
             })
             .collect();
         self.ordered = self.lanes.iter().any(|l| l.needs.has(Needs::FIRST.or(Needs::LAST)));

@@ -123,7 +123,9 @@ pub(crate) fn push_output(
         }
         Function::Min => push_word(kind, unorder(kind, contents.min), dictionary, column),
         Function::Max => push_word(kind, unorder(kind, contents.max), dictionary, column),
-        Function::First => push_word(kind, contents.rare.as_ref().map_or(0, |r| r.first), dictionary, column),
+        Function::First => {
+            push_word(kind, contents.rare.as_ref().map_or(0, |r| r.first), dictionary, column)
+        }
         Function::Last => {
             let newest = contents.rare.as_ref().and_then(|r| r.last.first().copied());
             push_word(kind, newest.unwrap_or(0), dictionary, column);

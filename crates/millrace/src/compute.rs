@@ -51,7 +51,10 @@ pub fn compute(args: &Args) -> Result<(), Failure> {
     let Some(view) = plan.view(&args.view) else {
         let names: Vec<&str> = plan.views.iter().map(|v| &*v.name).collect();
         let names = names.join(", ");
-        return Err(Failure::usage(format!("there is no view `{}`; there are: {names}", args.view)));
+        return Err(Failure::usage(format!(
+            "there is no view `{}`; there are: {names}",
+            args.view
+        )));
     };
     let mut ordered = Ordered::new(plan.clone(), view, Settings::default(), false);
     let mut inputs = open(&args.events, &plan, &mut ordered)?;

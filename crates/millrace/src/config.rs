@@ -296,7 +296,11 @@ mod tests {
         assert!(Config::parse("[engine]\nthreads = 1\nmemory_max = \"1MiB\"", "m").is_ok());
         assert!(Config::parse("[engine]\nthreads = 0", "m").is_err());
         assert!(Config::parse("[engine]\nmemory_max = \"1023KiB\"", "m").is_err());
-        assert!(Config::parse("[limits]\nfield_max = \"2KiB\"\nrecord_max = \"2KiB\"", "m").is_ok());
-        assert!(Config::parse("[limits]\nfield_max = \"2KiB\"\nrecord_max = \"1KiB\"", "m").is_err());
+        assert!(
+            Config::parse("[limits]\nfield_max = \"2KiB\"\nrecord_max = \"2KiB\"", "m").is_ok()
+        );
+        assert!(
+            Config::parse("[limits]\nfield_max = \"2KiB\"\nrecord_max = \"1KiB\"", "m").is_err()
+        );
     }
 }

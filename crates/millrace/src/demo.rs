@@ -99,8 +99,8 @@ impl Feed<'_> {
         for stream in PaymentStream::ALL {
             let index = self.plan.stream(stream.name()).ok_or_else(|| missing(stream.name()))?;
             let schema = Arc::clone(&self.plan.streams[index].schema);
-            let decoded = JsonDecoder::new(schema, Limits::default())
-                .lines(lines.stream(stream), "demo")?;
+            let decoded =
+                JsonDecoder::new(schema, Limits::default()).lines(lines.stream(stream), "demo")?;
             self.sent += decoded.records() as u64;
             if decoded.records() == 0 {
                 continue;
@@ -130,9 +130,7 @@ impl Feed<'_> {
 
     fn status(&self) -> Result<Status, Failure> {
         let (done, status) = channel();
-        self.live
-            .status(Box::new(move |r| drop(done.send(r))))
-            .map_err(Failure::environment)?;
+        self.live.status(Box::new(move |r| drop(done.send(r)))).map_err(Failure::environment)?;
         Ok(status.recv().map_err(|_| LiveError::Stopped)??)
     }
 
@@ -142,7 +140,10 @@ impl Feed<'_> {
         let key = Key::of(&[Value::text(key)]).ok_or_else(|| missing(group))?;
         let (done, reply) = channel();
         self.live
-            .read(vec![ReadRequest { group: index, key, at }], Box::new(move |r| drop(done.send(r))))
+            .read(
+                vec![ReadRequest { group: index, key, at }],
+                Box::new(move |r| drop(done.send(r))),
+            )
             .map_err(Failure::environment)?;
         let reply = reply.recv().map_err(|_| LiveError::Stopped)??;
         let features = &self.plan.groups[index].features;
@@ -245,7 +246,10 @@ fn burst(
     let Some(PaymentEvent::Attempt(first)) = events.first() else { return Ok(()) };
     let (device, merchant) = (first.keys.device.to_string(), first.keys.merchant.to_string());
     say!()?;
-    say!("a card-testing burst begins: {} at {merchant}; Ctrl-C ends", counted(events.len(), "event"))?;
+    say!(
+        "a card-testing burst begins: {} at {merchant}; Ctrl-C ends",
+        counted(events.len(), "event")
+    )?;
     for chunk in events.chunks(20) {
         feed.send(chunk)?;
         let at = last_time(chunk);

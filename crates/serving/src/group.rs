@@ -74,7 +74,12 @@ pub(crate) mod tests {
         }
     }
 
-    fn group(name: &str, keys: Vec<usize>, key_kinds: Vec<KeyKind>, features: Vec<Feature>) -> Group {
+    fn group(
+        name: &str,
+        keys: Vec<usize>,
+        key_kinds: Vec<KeyKind>,
+        features: Vec<Feature>,
+    ) -> Group {
         Group {
             name: Arc::from(name),
             stream: 0,

@@ -79,7 +79,7 @@ fn integer(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::group::tests::{DEVICE_CARD, CARD, plan};
+    use crate::group::tests::{CARD, DEVICE_CARD, plan};
 
     #[test]
     fn text_keys_are_taken_as_they_are() {

@@ -124,10 +124,11 @@ impl Engine {
     }
 
     fn head(&self) -> Vec<u8> {
-        let tables = self.plan.groups.iter().map(|g| TableHead {
-            group: g.name.to_string(),
-            layout: g.layout.hash,
-        });
+        let tables = self
+            .plan
+            .groups
+            .iter()
+            .map(|g| TableHead { group: g.name.to_string(), layout: g.layout.hash });
         let streams = self.plan.streams.iter().zip(&self.streams).map(|(plan, s)| StreamHead {
             stream: plan.schema.stream.to_string(),
             watermark: s.clock.watermark.0,
@@ -236,9 +237,7 @@ impl Engine {
         let shards = self.shards.len();
         let table = &mut self.shards[shard_of(hash, shards)].tables[group];
         let bytes = block.bytes.as_ref().map(|bytes| (&*shape, bytes.as_slice()));
-        table
-            .restore(hash, &block.key, bytes)
-            .map_err(|e| EngineError::Restore(e.to_string()))?;
+        table.restore(hash, &block.key, bytes).map_err(|e| EngineError::Restore(e.to_string()))?;
         if let (Some(location), Some(_)) = (location, &block.bytes) {
             table.locate(hash, &block.key, location);
         }

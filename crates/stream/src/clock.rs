@@ -117,7 +117,13 @@ impl StreamClock {
     fn move_watermark(&mut self) {
         let active = self.partitions.iter().filter(|p| !self.is_idle(p));
         let reached = active
-            .map(|p| if p.greatest == EventTime::MIN { p.greatest } else { p.greatest.minus(self.lateness) })
+            .map(|p| {
+                if p.greatest == EventTime::MIN {
+                    p.greatest
+                } else {
+                    p.greatest.minus(self.lateness)
+                }
+            })
             .min();
         if let Some(reached) = reached {
             self.watermark = self.watermark.max(reached);

@@ -216,7 +216,12 @@ impl Engine {
         self.add(stream, late, &rows, self.exact_from(stream))
     }
 
-    pub(crate) fn judge(&mut self, partition: PartitionId, batch: &Batch, received: EventTime) -> Applied {
+    pub(crate) fn judge(
+        &mut self,
+        partition: PartitionId,
+        batch: &Batch,
+        received: EventTime,
+    ) -> Applied {
         let future = received.plus(self.settings.future_max);
         let StreamState { clock, remembered, counts, .. } = &mut self.streams[partition.stream];
         clock.receive(partition.index, received);
@@ -471,4 +476,3 @@ pub(crate) fn aggregate_columns(group: &Group) -> Vec<Column> {
 fn answer(column: &Column, ty: &millrace_event::Type) -> Answer {
     Answer { value: column.value(0, ty), state: column.mark(0).state() }
 }
-

@@ -60,8 +60,11 @@ impl Ordered {
         }
         let pending = plan.streams.iter().map(|s| Batch::new(Arc::clone(&s.schema))).collect();
         // Reading happens in order, so nothing behind the watermark is asked for again.
-        let settings =
-            Settings { idle_after: millrace_event::Span(i64::MAX), history: millrace_event::Span(0), ..settings };
+        let settings = Settings {
+            idle_after: millrace_event::Span(i64::MAX),
+            history: millrace_event::Span(0),
+            ..settings
+        };
         Ordered { engine: Engine::build(plan, settings, tracked, [0; 16]), view, pending, needed }
     }
 
@@ -151,11 +154,8 @@ impl Ordered {
         let needed = (0..self.needed.len()).filter(|s| self.needed[*s]);
         let open = |s: &usize| self.engine.streams[*s].clock.is_open();
         // A stream whose files have all ended holds nothing back.
-        let bound = needed
-            .filter(open)
-            .map(|s| self.engine.watermark(s))
-            .min()
-            .unwrap_or(EventTime::MAX);
+        let bound =
+            needed.filter(open).map(|s| self.engine.watermark(s)).min().unwrap_or(EventTime::MAX);
         self.release_before(bound, emit)
     }
 
@@ -169,7 +169,11 @@ impl Ordered {
         for (stream, pending) in self.pending.iter().enumerate() {
             let times = pending.times().iter().enumerate();
             let certain = times.filter(|(_, time)| **time < bound.0);
-            places.extend(certain.map(|(row, time)| Place { time: *time, stream, row: row as u32 }));
+            places.extend(certain.map(|(row, time)| Place {
+                time: *time,
+                stream,
+                row: row as u32,
+            }));
         }
         if places.is_empty() {
             return Ok(());
@@ -217,11 +221,7 @@ impl Ordered {
         for read in &view.reads {
             let group = &plan.groups[read.group];
             let own = group.stream == view.stream;
-            let steps = if own {
-                None
-            } else {
-                Some(merge(places, view.stream, group.stream))
-            };
+            let steps = if own { None } else { Some(merge(places, view.stream, group.stream)) };
             let including = if own && view.including { Including::Yes } else { Including::No };
             let read_keys = Keys::of(events, &read.keys, &self.engine.hasher);
             let aggregates =

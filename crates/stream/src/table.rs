@@ -216,8 +216,7 @@ impl Table {
             }
         }
         let removed = std::mem::take(&mut self.removed);
-        self.captured
-            .extend(removed.into_iter().map(|key| Block { table, key, bytes: None }));
+        self.captured.extend(removed.into_iter().map(|key| Block { table, key, bytes: None }));
     }
 
     /// Captures up to `count` more key states; returns those captured so far and whether any are

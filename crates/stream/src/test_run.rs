@@ -50,9 +50,16 @@ pub struct Mismatch {
 /// What an expectation asked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asked {
-    Group { name: Arc<str>, key: Vec<Value>, at: EventTime },
+    Group {
+        name: Arc<str>,
+        key: Vec<Value>,
+        at: EventTime,
+    },
     /// For the event at this place among the test's events.
-    View { name: Arc<str>, event: usize },
+    View {
+        name: Arc<str>,
+        event: usize,
+    },
 }
 
 /// What should have been there.
@@ -67,11 +74,8 @@ pub enum Expected {
 /// # Errors
 /// As [`Engine::apply`]; an engine in memory has no reason to.
 pub fn run_test(plan: &Arc<Plan>, test: &Test) -> Result<TestResult, EngineError> {
-    let settings = Settings {
-        history: Span(i64::MAX / 4),
-        idle_after: Span(i64::MAX),
-        ..Settings::default()
-    };
+    let settings =
+        Settings { history: Span(i64::MAX / 4), idle_after: Span(i64::MAX), ..Settings::default() };
     // Ids come from the test's own text, so a fixed secret will do.
     let mut engine = Engine::new(Arc::clone(plan), settings, [0; 16]);
     let not_applied = deliver(&mut engine, test)?;
@@ -192,9 +196,7 @@ fn column(plan: &Plan, subject: &Subject, index: usize) -> (Arc<str>, Type) {
 mod tests {
     use millrace_aggregate::{Aggregate, Function, Layout, Window};
     use millrace_event::{Entity, Field, Schema};
-    use millrace_feature::plan::{
-        DefinitionHash, Feature, Group, Source, Stream, TestEvent,
-    };
+    use millrace_feature::plan::{DefinitionHash, Feature, Group, Source, Stream, TestEvent};
 
     use super::*;
 

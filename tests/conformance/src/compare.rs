@@ -200,7 +200,8 @@ impl<'a> Comparison<'a> {
             }
             positions.retain(|p| time_of(p) >= watermark && time_of(p) > EventTime::MIN);
             let own = some.iter().filter(|d| d.arrival.stream == stream);
-            let key = |row: &[Value]| plan.groups[group].keys.iter().map(|k| row[*k].clone()).collect();
+            let key =
+                |row: &[Value]| plan.groups[group].keys.iter().map(|k| row[*k].clone()).collect();
             let mut keys: Vec<Vec<Value>> = own.map(|d| key(&d.arrival.row)).collect();
             keys.retain(|k| !k.contains(&Value::Null));
             keys.dedup();

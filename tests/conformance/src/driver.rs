@@ -114,8 +114,7 @@ impl Driver {
             Ok::<_, Infallible>((block, None))
         });
         let settings = Settings { shards, ..self.settings };
-        let (engine, _) =
-            Engine::restore(Arc::clone(&self.plan), settings.clone(), &head, stored)?;
+        let (engine, _) = Engine::restore(Arc::clone(&self.plan), settings.clone(), &head, stored)?;
         let mut driver = Driver { plan: self.plan, settings, engine, stored: self.stored };
         let fates = driver.arrive(arrivals)?;
         Ok((driver, fates))
@@ -137,8 +136,12 @@ pub fn in_order(
         for row in 0..rows.events.len() {
             let fields = rows.events.schema.fields.iter().zip(&rows.events.columns);
             let event = fields.map(|(f, c)| c.value(row, &f.ty)).collect();
-            let cell = |c: &Column, ty| Answer { value: c.value(row, ty), state: c.mark(row).state() };
-            out.push((event, columns.iter().zip(rows.values).map(|(v, c)| cell(c, &v.ty)).collect()));
+            let cell =
+                |c: &Column, ty| Answer { value: c.value(row, ty), state: c.mark(row).state() };
+            out.push((
+                event,
+                columns.iter().zip(rows.values).map(|(v, c)| cell(c, &v.ty)).collect(),
+            ));
         }
         Ok(())
     };

@@ -19,16 +19,47 @@ pub struct Failure {
 #[derive(Debug)]
 pub enum What {
     /// A case's own expectation does not hold on the specification.
-    Expectation { place: String, feature: String, expected: String, got: String },
+    Expectation {
+        place: String,
+        feature: String,
+        expected: String,
+        got: String,
+    },
     /// The number of events of a fate is not what the header says.
-    Count { fate: Fate, expected: usize, got: usize },
+    Count {
+        fate: Fate,
+        expected: usize,
+        got: usize,
+    },
     /// An event does not count, and the header says nothing about it.
     Uncounted,
-    Fate { event: usize, expected: Fate, got: Fate },
-    Read { group: String, key: Vec<Value>, at: Position, feature: String, expected: Answer, got: Answer },
-    View { view: String, event: Vec<Value>, column: String, expected: Answer, got: Answer },
+    Fate {
+        event: usize,
+        expected: Fate,
+        got: Fate,
+    },
+    Read {
+        group: String,
+        key: Vec<Value>,
+        at: Position,
+        feature: String,
+        expected: Answer,
+        got: Answer,
+    },
+    View {
+        view: String,
+        event: Vec<Value>,
+        column: String,
+        expected: Answer,
+        got: Answer,
+    },
     /// The in-order engine emits other events, or in another order.
-    Rows { view: String, expected: usize, got: usize, event: Vec<Value> },
+    Rows {
+        view: String,
+        expected: usize,
+        got: usize,
+        event: Vec<Value>,
+    },
     Engine(EngineError),
 }
 

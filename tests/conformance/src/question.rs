@@ -90,9 +90,9 @@ fn positions(scenario: &Scenario, group: usize) -> Vec<Position> {
     };
     times.extend([first.minus(Span::days(1)), last.plus(Span::days(1))]);
     let at_times = times.into_iter().map(Position::Time);
-    let at_events = events.into_iter().flat_map(|(t, id)| {
-        [Position::Before(t, id.clone()), Position::Including(t, id)]
-    });
+    let at_events = events
+        .into_iter()
+        .flat_map(|(t, id)| [Position::Before(t, id.clone()), Position::Including(t, id)]);
     at_times.chain(at_events).collect()
 }
 

@@ -159,9 +159,8 @@ impl Spec {
         for p in self.partitions.iter_mut().filter(|p| is_origin(p, arrival)) {
             change(p, clock);
         }
-        let is_awake = |p: &&Partition| {
-            p.stream == stream && clock.since(p.active) <= self.rules.idle_after
-        };
+        let is_awake =
+            |p: &&Partition| p.stream == stream && clock.since(p.active) <= self.rules.idle_after;
         let bounds = self.partitions.iter().filter(is_awake).map(|p| self.bound(p));
         let watermark = bounds.min().unwrap_or(EventTime::MIN);
         self.watermarks[stream] = self.watermarks[stream].max(watermark);

@@ -1,2 +1,1 @@
 //! The language from outside: texts in, plans and diagnostics out.
-

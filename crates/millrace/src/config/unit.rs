@@ -56,7 +56,8 @@ mod tests {
         assert_eq!(Size::parse("3KiB"), Ok(Size(3_072)));
         assert_eq!(Size::parse("16383PiB").ok(), None);
         assert_eq!(Size::parse("2TiB"), Ok(Size(2 << 40)));
-        for wrong in ["", "4", "GiB", "4GB", "1.5GiB", "-1B", "99999999999999999999B", "16777216TiB"]
+        for wrong in
+            ["", "4", "GiB", "4GB", "1.5GiB", "-1B", "99999999999999999999B", "16777216TiB"]
         {
             assert!(Size::parse(wrong).is_err(), "{wrong}");
         }

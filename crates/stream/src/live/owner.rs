@@ -20,10 +20,10 @@ use super::{
     DeadEvent, Delivery, GroupStatus, LiveError, LiveSettings, ReadReply, ReadRequest, Receipt,
     Recovery, Replayed, Reply, Status, StreamStatus, ViewReply,
 };
+use crate::Position;
 use crate::checkpoint::ID_TABLES;
 use crate::engine::{Applied, Engine, Fate, Sweep};
 use crate::table::Block;
-use crate::Position;
 
 /// Commits that may wait for the disk; beyond it the engine waits, and then its callers.
 const COMMITS_MAX: usize = 1_024;
@@ -141,7 +141,9 @@ pub(super) fn start(
         spawn("committer", Box::new(move || committer::run(logs, &commit_queue, &committing)))?,
         spawn(
             "checkpointer",
-            Box::new(move || checkpointer::run(checkpointer, &task_queue, &report, &released_queue)),
+            Box::new(move || {
+                checkpointer::run(checkpointer, &task_queue, &report, &released_queue)
+            }),
         )?,
     ];
     Ok((threads, recovery))
@@ -388,7 +390,8 @@ impl Owner {
         self.checkpointed = Some(self.counters.next);
         self.task(Task::Begin { meta, durable, retired: cleaning.victims });
         // Said again only now, so that a key that came back since is not removed.
-        let gone = cleaning.gone.into_iter().filter(|(table, key)| !self.engine.has_key(*table, key));
+        let gone =
+            cleaning.gone.into_iter().filter(|(table, key)| !self.engine.has_key(*table, key));
         let mut blocks: Vec<Block> =
             gone.map(|(table, key)| Block { table, key, bytes: None }).collect();
         blocks.extend(cleaning.ids.into_iter().filter(|b| self.is_remembered(b)));
@@ -500,7 +503,8 @@ fn future_letters(batch: &Batch, applied: &Applied, origin: &str) -> Vec<DeadEve
             origin: origin.to_owned(),
             position: format!("row {row}"),
             reason: "future".to_owned(),
-            message: "the event time lies too far in the future; mend the sender's clock".to_owned(),
+            message: "the event time lies too far in the future; mend the sender's clock"
+                .to_owned(),
             bytes: serde_json::to_vec(&fields).unwrap_or_default(),
         }
     };

@@ -127,7 +127,9 @@ pub(super) fn recover(
                 Engine::restore(Arc::clone(&plan), engine_settings, head, blocks)?;
             recovery.keys = restored.keys;
             for group in restored.started_empty {
-                recovery.notes.push(format!("features `{group}` are new or changed: they start empty"));
+                recovery
+                    .notes
+                    .push(format!("features `{group}` are new or changed: they start empty"));
             }
             engine
         }

@@ -68,7 +68,8 @@ fn junction(operands: &[Answer], decisive: bool) -> Answer {
 
 fn extreme(operands: &[Answer], wanted: Ordering) -> Answer {
     strict(operands, || {
-        let better = |a: &Value, b: &Value| if compare(b, a) == wanted { b.clone() } else { a.clone() };
+        let better =
+            |a: &Value, b: &Value| if compare(b, a) == wanted { b.clone() } else { a.clone() };
         let values = operands.iter().map(|a| a.value.clone());
         values.reduce(|a, b| better(&a, &b)).ok_or(State::Empty)
     })
@@ -106,7 +107,8 @@ fn unary(operator: &Unary, a: &Value, ty: &Type) -> Result<Value, State> {
 }
 
 fn binary(operator: Binary, a: &Value, b: &Value, ty: &Type) -> Result<Value, State> {
-    let (up, down) = (unit(scale(b).saturating_sub(scale(a))), unit(scale(a).saturating_sub(scale(b))));
+    let (up, down) =
+        (unit(scale(b).saturating_sub(scale(a))), unit(scale(a).saturating_sub(scale(b))));
     match (operator, a, b) {
         (Binary::Equal, ..) => Ok(equal(a, b)),
         (Binary::NotEqual, ..) => Ok(Value::Bool(compare(a, b).is_ne())),
@@ -114,7 +116,9 @@ fn binary(operator: Binary, a: &Value, b: &Value, ty: &Type) -> Result<Value, St
         (Binary::LessOrEqual, ..) => Ok(Value::Bool(compare(a, b).is_le())),
         (Binary::Greater, ..) => Ok(Value::Bool(compare(a, b).is_gt())),
         (Binary::GreaterOrEqual, ..) => Ok(Value::Bool(compare(a, b).is_ge())),
-        (Binary::StartsWith, Value::Text(a), Value::Text(b)) => Ok(Value::Bool(a.starts_with(&**b))),
+        (Binary::StartsWith, Value::Text(a), Value::Text(b)) => {
+            Ok(Value::Bool(a.starts_with(&**b)))
+        }
         (Binary::Contains, Value::Text(a), Value::Text(b)) => Ok(Value::Bool(a.contains(&**b))),
         (Binary::Contains, Value::List(all), _) => Ok(Value::Bool(all.contains(b))),
         (Binary::Add, Value::Float(x), Value::Float(y)) => real(x + y, State::Overflow),
@@ -139,7 +143,9 @@ fn binary(operator: Binary, a: &Value, b: &Value, ty: &Type) -> Result<Value, St
 fn convert(a: &Value, ty: &Type) -> Result<Value, State> {
     match (a, ty) {
         (Value::Float(x), Type::Int) => word(fraction(*x, 1, |n, d| n / d), ty),
-        (Value::Float(x), Type::Decimal(to)) => word(fraction(*x, power_of_ten(*to), half_away), ty),
+        (Value::Float(x), Type::Decimal(to)) => {
+            word(fraction(*x, power_of_ten(*to), half_away), ty)
+        }
         (Value::Float(_), _) | (Value::Text(_), _) => Ok(a.clone()),
         (_, Type::Float) => Ok(quotient(&digits(a), &unit(scale(a)))),
         (_, Type::Int) => word(digits(a) / unit(scale(a)), ty),

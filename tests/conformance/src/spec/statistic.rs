@@ -34,7 +34,9 @@ pub fn of(a: &Aggregate, values: &[Value], argument: &Type) -> Answer {
             float(exact::ratio(&sum, &(n.magnitude() * unit)), state)
         }
         Function::Variance if words.len() > 1 => float(exact::ratio(&spread, &pairs), state),
-        Function::Stddev if words.len() > 1 => float(exact::root(spread.magnitude(), &pairs), state),
+        Function::Stddev if words.len() > 1 => {
+            float(exact::root(spread.magnitude(), &pairs), state)
+        }
         _ => Answer::null(State::Empty),
     }
 }
