@@ -59,45 +59,74 @@ pub(crate) fn stream(schema: &Schema) -> DefinitionHash {
 fn field(schema: &Schema, at: usize) -> String {
     let Some(field) = schema.fields.get(at) else { return String::new() };
     let mut form = Form::default();
-    form.text(&field.name).part(type_form(&field.ty)).part(field.nullable);
+    form.text(&field.name).part(TypeForm(&field.ty)).part(field.nullable);
     form.0
 }
 
 /// A type; an entity with the kind of its keys.
-fn type_form(ty: &Type) -> String {
-    match ty {
-        Type::Key(entity) => format!("key:{}:{:?}", entity.name, entity.kind),
-        Type::List(of) => format!("list<{}>", type_form(of)),
-        Type::Map(key, value) => format!("map<{},{}>", type_form(key), type_form(value)),
-        Type::Bool
-        | Type::Int
-        | Type::Float
-        | Type::Decimal(_)
-        | Type::String
-        | Type::Timestamp
-        | Type::Duration => ty.to_string(),
+struct TypeForm<'a>(&'a Type);
+
+impl std::fmt::Display for TypeForm<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Type::Key(entity) => write!(f, "key:{}:{:?}", entity.name, entity.kind),
+            Type::List(of) => write!(f, "list<{}>", TypeForm(of)),
+            Type::Map(key, value) => write!(f, "map<{},{}>", TypeForm(key), TypeForm(value)),
+            Type::Bool
+            | Type::Int
+            | Type::Float
+            | Type::Decimal(_)
+            | Type::String
+            | Type::Timestamp
+            | Type::Duration => self.0.fmt(f),
+        }
     }
 }
 
-/// An expression as nested lists, columns written by `column`.
-fn expr_form(expr: &Expr, column: &dyn Fn(usize) -> String, out: &mut String) {
-    let head = match &expr.kind {
-        Kind::Column(at) => format!("column {}", column(*at)),
-        Kind::Literal(value) => format!("literal {value:?}"),
-        Kind::Unary(operator, _) => format!("{operator:?}"),
-        Kind::Binary(operator, _, _) => format!("{operator:?}"),
-        Kind::In(_, _) => "In".to_owned(),
-        Kind::If(_, _, _) => "If".to_owned(),
-        Kind::Coalesce(_) => "Coalesce".to_owned(),
-        Kind::Least(_) => "Least".to_owned(),
-        Kind::Greatest(_) => "Greatest".to_owned(),
-    };
-    write!(out, "({head}:{}", type_form(&expr.ty)).expect("writing to a string");
-    for operand in expr.operands() {
-        out.push(' ');
-        expr_form(operand, column, out);
+/// The columns that expressions are over, each in its form.
+pub(crate) struct Columns(Vec<String>);
+
+impl Columns {
+    /// The fields of a stream. Whether one may be null changes no byte of what is computed.
+    pub fn of_stream(schema: &Schema) -> Columns {
+        let form = |f: &millrace_event::Field| format!("{} {}", f.name, TypeForm(&f.ty));
+        Columns(schema.fields.iter().map(form).collect())
     }
-    out.push(')');
+
+    pub fn of_hashes<'a>(hashes: impl Iterator<Item = &'a DefinitionHash>) -> Columns {
+        Columns(hashes.map(hex).collect())
+    }
+
+    pub fn expression(&self, expr: &Expr) -> DefinitionHash {
+        let mut form = Form::default();
+        self.write(expr, &mut form.0);
+        form.hash()
+    }
+
+    /// An expression as nested lists.
+    fn write(&self, expr: &Expr, out: &mut String) {
+        let head = match &expr.kind {
+            Kind::Column(at) => {
+                let column = self.0.get(*at).map_or("", |column| column);
+                write!(out, "(column {column}")
+            }
+            Kind::Literal(value) => write!(out, "(literal {value:?}"),
+            Kind::Unary(operator, _) => write!(out, "({operator:?}"),
+            Kind::Binary(operator, _, _) => write!(out, "({operator:?}"),
+            Kind::In(_, _) => write!(out, "(In"),
+            Kind::If(_, _, _) => write!(out, "(If"),
+            Kind::Coalesce(_) => write!(out, "(Coalesce"),
+            Kind::Least(_) => write!(out, "(Least"),
+            Kind::Greatest(_) => write!(out, "(Greatest"),
+        };
+        head.and_then(|()| write!(out, ":{}", TypeForm(&expr.ty)))
+            .expect("writing to a string cannot fail");
+        expr.for_each_operand(&mut |operand| {
+            out.push(' ');
+            self.write(operand, out);
+        });
+        out.push(')');
+    }
 }
 
 fn window_form(window: &Window) -> String {
@@ -129,74 +158,62 @@ fn function_form(function: Function) -> String {
 /// What the bytes of a key state mean; the names of the group and its features are no part of it.
 pub(crate) fn layout(layout: &Layout, schema: &Schema) -> u64 {
     let mut form = Form::default();
-    form.part("layout");
-    // Whether a field may be null changes no byte.
-    let column = |at: usize| {
-        schema
-            .fields
-            .get(at)
-            .map(|f| format!("{} {}", f.name, type_form(&f.ty)))
-            .unwrap_or_default()
-    };
-    let mut expressions = |mark: &str, all: &mut dyn Iterator<Item = &Expr>| {
-        form.part(mark);
-        for expr in all {
-            let mut text = String::new();
-            expr_form(expr, &column, &mut text);
-            form.text(&text);
-        }
-    };
-    expressions("inputs", &mut layout.inputs.iter().map(|i| &i.expr));
-    expressions("filters", &mut layout.filters.iter());
+    let columns = Columns::of_stream(schema);
+    form.part("layout").part("inputs");
+    for input in &layout.inputs {
+        form.part(hex(&columns.expression(&input.expr)));
+    }
+    form.part("filters");
+    for filter in &layout.filters {
+        form.part(hex(&columns.expression(filter)));
+    }
     form.part("windows");
     for window in &layout.windows {
         form.part(window_form(window));
     }
     form.part("aggregates");
     for aggregate in &layout.aggregates {
-        form.part(function_form(aggregate.function)).part(type_form(&aggregate.ty));
+        form.part(function_form(aggregate.function)).part(TypeForm(&aggregate.ty));
         form.part(format!("{:?} {:?}", aggregate.input, aggregate.filter)).part(aggregate.window);
     }
     let hash = form.hash();
     hash.0.iter().take(8).fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
+/// The events that a group aggregates: of which stream, by which keys, in which order, and which
+/// are late.
+pub(crate) fn events(schema: &Schema, keys: &[usize]) -> DefinitionHash {
+    let mut form = Form::default();
+    form.part("events").text(&schema.stream);
+    for key in keys {
+        form.part(field(schema, *key));
+    }
+    form.part(field(schema, schema.id)).part(field(schema, schema.time));
+    form.part(schema.lateness.0);
+    form.hash()
+}
+
 /// What all windows of one family have in common.
 pub(crate) struct Family(DefinitionHash);
 
 impl Family {
-    /// An aggregation of events of a stream by these keys.
+    /// An aggregation of [`events`] with this argument and condition.
     pub fn aggregate(
-        schema: &Schema,
-        keys: &[usize],
+        events: &DefinitionHash,
         function: Function,
-        input: Option<&Expr>,
-        filter: Option<&Expr>,
+        input: Option<&DefinitionHash>,
+        filter: Option<&DefinitionHash>,
     ) -> Family {
         let mut form = Form::default();
-        form.part("aggregate").text(&schema.stream).part(function_form(function));
-        for key in keys {
-            form.part(field(schema, *key));
-        }
-        // The order of events, and which are late, is part of what is computed.
-        form.part(field(schema, schema.id)).part(field(schema, schema.time));
-        form.part(schema.lateness.0);
-        for expr in [input, filter] {
-            let mut text = String::new();
-            if let Some(expr) = expr {
-                expr_form(expr, &|at| field(schema, at), &mut text);
-            }
-            form.text(&text);
-        }
+        form.part("aggregate").part(hex(events)).part(function_form(function));
+        form.part(input.map(hex).unwrap_or_default()).part(filter.map(hex).unwrap_or_default());
         Family(form.hash())
     }
 
     /// An expression over features that have their hashes already.
-    pub fn derived(expr: &Expr, hashes: &dyn Fn(usize) -> DefinitionHash) -> Family {
+    pub fn derived(expression: &DefinitionHash) -> Family {
         let mut form = Form::default();
-        let mut text = String::new();
-        expr_form(expr, &|at| hex(&hashes(at)), &mut text);
-        form.part("derived").text(&text);
+        form.part("derived").part(hex(expression));
         Family(form.hash())
     }
 
@@ -221,7 +238,7 @@ pub(crate) fn group(group: &Group, schema: &Schema) -> DefinitionHash {
     }
     form.part(group.freshness.as_ref().map(freshness_form).unwrap_or_default());
     for feature in &group.features {
-        form.text(&feature.name).part(hex(&feature.hash)).part(type_form(&feature.ty));
+        form.text(&feature.name).part(hex(&feature.hash)).part(TypeForm(&feature.ty));
     }
     form.hash()
 }
@@ -237,23 +254,16 @@ fn freshness_form(fresh: &Freshness) -> String {
 pub(crate) fn view(view: &View, schema: &Schema, groups: &[&Group]) -> DefinitionHash {
     let mut form = Form::default();
     form.part("view").text(&view.name).text(&schema.stream).part(view.including);
-    let mut features: Vec<String> = Vec::new();
+    let mut columns = Columns::of_stream(schema);
     for (read, group) in view.reads.iter().zip(groups) {
         form.text(&group.name).part(hex(&group.hash));
         for key in &read.keys {
             form.part(field(schema, *key));
         }
-        features.extend(group.features.iter().map(|f| format!("{} {}", group.name, hex(&f.hash))));
+        columns.0.extend(group.features.iter().map(|f| format!("{} {}", group.name, hex(&f.hash))));
     }
-    let fields = schema.fields.len();
-    let column = |at: usize| match at.checked_sub(fields) {
-        None => field(schema, at),
-        Some(feature) => features.get(feature).cloned().unwrap_or_default(),
-    };
-    for view_column in &view.columns {
-        let mut text = String::new();
-        expr_form(&view_column.expr, &column, &mut text);
-        form.text(&view_column.name).text(&text);
+    for column in &view.columns {
+        form.text(&column.name).part(hex(&columns.expression(&column.expr)));
     }
     form.hash()
 }

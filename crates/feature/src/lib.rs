@@ -15,7 +15,9 @@ mod ast;
 mod canonical;
 mod compile;
 mod diagnostic;
+mod format;
 mod lexer;
+mod lineage;
 mod parser;
 pub mod plan;
 mod resolve;
@@ -25,4 +27,6 @@ mod types;
 
 pub use compile::{Compiled, SOURCE_BYTES_MAX, compile};
 pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity, render, render_json};
+pub use format::format;
+pub use lineage::describe;
 pub use source::{SourceFile, SourceSpan};

@@ -124,19 +124,6 @@ impl Tree {
             Child::Node(_) => None,
         })
     }
-
-    /// All tokens in the order of the tree: put end to end they are the text.
-    pub fn leaves(&self) -> Vec<u32> {
-        let mut leaves = Vec::with_capacity(self.tokens.len());
-        let mut open: Vec<Child> = vec![Child::Node(self.root)];
-        while let Some(child) = open.pop() {
-            match child {
-                Child::Token(index) => leaves.push(index),
-                Child::Node(id) => open.extend(self.node(id).children.iter().rev()),
-            }
-        }
-        leaves
-    }
 }
 
 /// Builds a tree from the inside out, as a recursive-descent parser goes.
@@ -243,5 +230,49 @@ pub(crate) fn kind_name(kind: TokenKind) -> &'static str {
         TokenKind::DoubleBar => "`||`",
         TokenKind::Exclamation => "`!`",
         TokenKind::Unknown => "a character of no meaning",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Child, Tree};
+    use crate::diagnostic::Sink;
+    use crate::parser::text_to_tree;
+    use proptest::prelude::*;
+
+    /// All tokens in the order of the tree.
+    fn leaves(tree: &Tree) -> Vec<u32> {
+        let mut leaves = Vec::new();
+        let mut open = vec![Child::Node(tree.root())];
+        while let Some(child) = open.pop() {
+            match child {
+                Child::Token(index) => leaves.push(index),
+                Child::Node(id) => open.extend(tree.node(id).children.iter().rev()),
+            }
+        }
+        leaves
+    }
+
+    fn is_lossless(text: &str) {
+        let tree = text_to_tree(0, text, &mut Sink::default());
+        let expected: Vec<u32> = (0..u32::try_from(tree.tokens.len()).unwrap()).collect();
+        assert_eq!(leaves(&tree), expected, "{text:?}");
+        let pieces = tree.tokens.iter().map(|t| &text[t.start as usize..t.end as usize]);
+        assert_eq!(pieces.collect::<String>(), text);
+    }
+
+    #[test]
+    fn every_byte_is_in_the_tree() {
+        for text in ["", " # a", "entity", "features g by c from s { a = count( over 1h }", "}{]["]
+        {
+            is_lossless(text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_of_any_text_is_in_the_tree(text in any::<String>()) {
+            is_lossless(&text);
+        }
     }
 }

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::console::note;
 use crate::exit::Failure;
-use crate::{check, compute, demo, key, test};
+use crate::{check, compute, dead_letters, demo, fmt, init, key, replay, test};
 
 /// Live features from event streams: exact sliding windows, on one machine
 #[derive(Parser, Debug)]
@@ -19,22 +19,21 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Demo(demo::Args),
+    Init(init::Args),
     Check(check::Args),
+    Fmt(fmt::Args),
     Test(test::Args),
     Compute(compute::Args),
+    Replay(replay::Args),
     Key(key::Args),
+    DeadLetters(dead_letters::Args),
 }
 
 pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
-    let result = match &command {
-        Command::Demo(args) => demo::demo(args),
-        Command::Check(args) => check::check(args),
-        Command::Test(args) => test::test(args),
-        Command::Compute(args) => compute::compute(args),
-        Command::Key(args) => key::key(args),
-    };
-    match result {
+    // A panic has told its message by then; what is left is the code that says "a bug".
+    let result = std::panic::catch_unwind(|| run(&command));
+    match result.unwrap_or_else(|_| Err(Failure::bug("this is a bug in millrace"))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { exit, message }) => {
             if !message.is_empty() {
@@ -42,5 +41,19 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(exit.code())
         }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo::demo(args),
+        Command::Init(args) => init::init(args),
+        Command::Check(args) => check::check(args),
+        Command::Fmt(args) => fmt::fmt(args),
+        Command::Test(args) => test::test(args),
+        Command::Compute(args) => compute::compute(args),
+        Command::Replay(args) => replay::replay(args),
+        Command::Key(args) => key::key(args),
+        Command::DeadLetters(args) => dead_letters::dead_letters(args),
     }
 }

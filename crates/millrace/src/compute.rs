@@ -1,156 +1,227 @@
-//! `millrace compute`: a view over files, one row per event of its stream.
+//! `millrace compute`: one view over history, from files to a file.
+//!
+//! ```text
+//!   files ─▶ decode (a thread each) ─▶ engine, in order ─▶ rows ─▶ write (a thread) ─▶ OUT
+//!                    └────────────────────┴▶ dead letters ─▶ OUT.dead.ndjson
+//! ```
 
-use std::collections::BTreeMap;
+mod inputs;
+mod letters;
+mod summary;
+mod table;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
-use millrace_connector::{FileOptions, FileSource, RowWriter, WriteOptions};
-use millrace_event::{Column, Type};
-use millrace_feature::plan::{Plan, View};
-use millrace_stream::{Ordered, PartitionId, Rows, Settings};
+use millrace_connector::{CsvOptions, Decoded, FileOptions};
+use millrace_stream::{Fate, Ordered, PartitionId, Rows, Settings};
 
-use crate::console::{grouped, note, rate};
+use crate::config::did_you_mean;
+use crate::console::{self, note};
 use crate::exit::Failure;
 use crate::key::now;
-use crate::project::Place;
+use crate::project::{Place, Project};
+use crate::stop::Stop;
+use inputs::{Events, Origin};
+use letters::Letters;
+use summary::Summary;
+use table::Table;
 
-/// Records decoded at once.
-const BLOCK_ROWS: usize = 16_384;
-/// Dead letters that are shown one by one; all are counted.
-const SHOWN_MAX: u64 = 10;
+/// The most threads that one computation may use.
+const THREADS_MAX: usize = 256;
 
-/// Computes a view for every event in files, in (time, id) order
+/// Computes a view for every event of its stream, from files of history
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
-  millrace compute checkout --events payment_attempts=day1.ndjson -o checkout.parquet
-  millrace compute checkout --events payment_attempts=a.csv,b.csv \\
-                            --events payment_outcomes=outcomes.ndjson -o checkout.csv
+  millrace compute checkout \\
+    --events payment_attempts=data/payment_attempts.ndjson \\
+    --events payment_outcomes=data/payment_outcomes.ndjson \\
+    --events fraud_reports=data/fraud_reports.ndjson -o train.parquet
+  millrace compute checkout --events payments=part-0.csv,part-1.csv -o train.csv
+  millrace compute checkout -o train.parquet      # the files that millrace.toml names
 
-Several files of a stream are read side by side, as partitions of one origin. Formats go by
-ending: .csv (with a header line), .ndjson, .jsonl, .parquet.")]
+One row for each event of the view's stream, ordered by time and id: the id, the time, then the
+columns of the view. The values are those that a live server would have served at that moment.
+Several files of one stream are partitions: lateness is judged in each by itself. Formats are told
+by the endings: .ndjson, .jsonl, .csv, .parquet.")]
 pub struct Args {
-    /// The view
+    /// The view's name
     view: String,
-    /// STREAM=FILE[,FILE…]; once per stream
-    #[arg(long = "events", value_name = "STREAM=FILE", required = true)]
-    events: Vec<String>,
-    /// The file to write
+    /// A stream and its files, separated by commas; may be given several times. No file after the
+    /// `=` means a stream without events; streams not named have the files of millrace.toml
+    #[arg(long, value_name = "STREAM=FILE[,FILE…]")]
+    events: Vec<Events>,
+    /// Where the rows go; the ending says the format
     #[arg(short, long, value_name = "FILE")]
-    out: PathBuf,
+    output: PathBuf,
     #[command(flatten)]
     place: Place,
-}
-
-struct Input {
-    source: FileSource,
-    partition: PartitionId,
+    /// Threads to work on; as many as this machine has, if not given
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// What separates the columns of CSV files, instead of what millrace.toml says
+    #[arg(long)]
+    delimiter: Option<char>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn compute(args: &Args) -> Result<(), Failure> {
-    let plan = args.place.open()?.plan;
-    let Some(view) = plan.view(&args.view) else {
-        let names: Vec<&str> = plan.views.iter().map(|v| &*v.name).collect();
-        let names = names.join(", ");
-        return Err(Failure::usage(format!(
-            "there is no view `{}`; there are: {names}",
-            args.view
-        )));
-    };
-    let mut ordered = Ordered::new(plan.clone(), view, Settings::default(), false);
-    let mut inputs = open(&args.events, &plan, &mut ordered)?;
-    let columns = columns(&plan, &plan.views[view]);
-    let named: Vec<(&str, Type)> = columns.iter().map(|(n, t)| (n.as_str(), t.clone())).collect();
-    let mut writer = RowWriter::create(&args.out, &named, WriteOptions::default())?;
-    let schema = &plan.streams[plan.views[view].stream].schema;
-    let (id, time) = (schema.id, schema.time);
-    let mut written = 0u64;
-    let mut emit = |rows: Rows<'_>| -> Result<(), String> {
-        let mut out: Vec<&Column> = vec![&rows.events.columns[id], &rows.events.columns[time]];
-        out.extend(rows.values);
-        written += rows.events.len() as u64;
-        writer.write(&out, 0..rows.events.len()).map_err(|e| e.to_string())
-    };
+    let project = args.place.open()?;
+    let view = find_view(&project, &args.view)?;
+    let threads = threads(args.threads)?;
+    let stop = Stop::on_signals()?;
+    let settings = Settings { shards: threads, threads, ..project.config.engine() };
+    let ordered = Ordered::new(project.plan.clone(), view, settings, false);
+    let letters = Letters::beside(&args.output)?;
     let begun = Instant::now();
-    let mut dead = BTreeMap::<String, u64>::new();
-    while let Some(next) = furthest_behind(&inputs, &ordered) {
-        let Input { source, partition } = &mut inputs[next];
-        let partition = *partition;
-        match source.next_block(BLOCK_ROWS)? {
-            Some(block) => {
-                for letter in &block.dead {
-                    if dead.values().sum::<u64>() < SHOWN_MAX {
-                        note!("{letter}");
-                    }
-                    *dead.entry(letter.reason.to_string()).or_default() += 1;
+    let mut run = Run { project: &project, ordered, letters, summary: Summary::default() };
+    let origins = run.open(args, threads)?;
+    let table = Table::create(&project.plan, view, &args.output, threads)?;
+    run.read_all(origins, table, &stop)?;
+    run.report(args, view, begun)
+}
+
+fn find_view(project: &Project, name: &str) -> Result<usize, Failure> {
+    let names: Vec<&str> = project.plan.views.iter().map(|v| &*v.name).collect();
+    project.plan.view(name).ok_or_else(|| {
+        Failure::usage(format!("no view is named `{name}`; {}", did_you_mean(name, names)))
+    })
+}
+
+fn threads(given: Option<usize>) -> Result<usize, Failure> {
+    match given {
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)),
+        Some(n) if (1..=THREADS_MAX).contains(&n) => Ok(n),
+        Some(n) => Err(Failure::usage(format!("--threads is {n}; use 1 to {THREADS_MAX}"))),
+    }
+}
+
+fn delimiter(given: char) -> Result<u8, Failure> {
+    u8::try_from(given)
+        .ok()
+        .filter(u8::is_ascii)
+        .ok_or_else(|| Failure::usage(format!("--delimiter is `{given}`; use an ASCII sign")))
+}
+
+struct Run<'a> {
+    project: &'a Project,
+    ordered: Ordered,
+    letters: Letters,
+    summary: Summary,
+}
+
+impl Run<'_> {
+    /// Opens every file of the streams that the view needs.
+    fn open(&mut self, args: &Args, threads: usize) -> Result<Vec<Origin>, Failure> {
+        let plan = &self.project.plan;
+        let given = inputs::by_stream(&args.events, plan)?;
+        let mut origins = Vec::new();
+        for (stream, files) in given.into_iter().enumerate() {
+            let schema = &plan.streams[stream].schema;
+            let name = &schema.stream;
+            if !self.ordered.needs(stream) {
+                if files.is_some() {
+                    note!("the view does not need stream {name}; its files are not read");
                 }
-                ordered.push(partition, &block.batch, now(), &mut emit)?;
+                continue;
             }
-            None => {
-                inputs.remove(next);
-                ordered.close(partition, &mut emit)?;
+            let (files, configured) = match files {
+                Some(files) => (files, ','),
+                None => inputs::configured(self.project, name)?,
+            };
+            let options = FileOptions {
+                limits: self.project.config.limits(),
+                csv: CsvOptions {
+                    delimiter: delimiter(args.delimiter.unwrap_or(configured))?,
+                    ..CsvOptions::default()
+                },
+                resume: None,
+            };
+            self.summary.add_stream(stream, name);
+            for path in &files {
+                let partition = self.ordered.partition(stream, &path.to_string_lossy());
+                origins.push(Origin::open(path, partition, schema.clone(), &options, threads)?);
             }
         }
+        Ok(origins)
     }
-    ordered.finish(&mut emit)?;
-    writer.finish()?;
-    let per_second = grouped(rate(written, begun.elapsed()));
-    note!("{}: {} rows, {per_second} per second", args.out.display(), grouped(written));
-    tell(&plan, &ordered, &dead);
-    Ok(())
-}
 
-fn tell(plan: &Plan, ordered: &Ordered, dead: &BTreeMap<String, u64>) {
-    for (index, stream) in plan.streams.iter().enumerate().filter(|(i, _)| ordered.needs(*i)) {
-        let counts = ordered.counts(index);
-        note!(
-            "{}: {} applied, {} duplicate, {} late, {} too far in the future",
-            stream.schema.stream,
-            counts.applied,
-            counts.duplicate,
-            counts.late,
-            counts.future
-        );
+    /// Reads the files side by side: always the one that is furthest behind in event time, so that
+    /// as few events as possible wait for the others.
+    fn read_all(
+        &mut self,
+        mut origins: Vec<Origin>,
+        mut table: Table,
+        stop: &Stop,
+    ) -> Result<(), Failure> {
+        let bar = console::progress("computing", 1_000);
+        let files = origins.len().max(1) as f64;
+        let mut ended = 0.0;
+        while let Some(index) = self.furthest_behind(&origins) {
+            if stop.is_asked() {
+                return Err(Failure::interrupted("stopped; no file was written"));
+            }
+            let origin = &mut origins[index];
+            let partition = origin.partition;
+            match origin.next_block()? {
+                Some(decoded) => self.push(partition, decoded, &mut table)?,
+                None => {
+                    ended += 1.0;
+                    origins.swap_remove(index);
+                    let closed = self.ordered.close(partition, &mut |rows| table.write(&rows));
+                    closed.map_err(|e| table.failure(e))?;
+                }
+            }
+            let open: f64 = origins.iter().map(Origin::fraction).sum();
+            bar.set_position(((ended + open) / files * 1_000.0) as u64);
+        }
+        let finished = self.ordered.finish(&mut |rows| table.write(&rows));
+        finished.map_err(|e| table.failure(e))?;
+        bar.set_message("writing");
+        self.summary.rows = table.finish()?;
+        self.letters.finish()?;
+        bar.finish_and_clear();
+        Ok(())
     }
-    for (reason, count) in dead {
-        note!("not read: {count} {reason}");
+
+    fn furthest_behind(&self, origins: &[Origin]) -> Option<usize> {
+        (0..origins.len()).min_by_key(|i| self.ordered.reached(origins[*i].partition))
     }
-}
 
-/// The sources are read so that none runs far ahead of the others in event time.
-fn furthest_behind(inputs: &[Input], ordered: &Ordered) -> Option<usize> {
-    (0..inputs.len()).min_by_key(|i| ordered.reached(inputs[*i].partition))
-}
+    fn push(
+        &mut self,
+        partition: PartitionId,
+        decoded: Decoded,
+        table: &mut Table,
+    ) -> Result<(), Failure> {
+        let stream = partition.stream();
+        for letter in &decoded.dead {
+            self.summary.dead(stream, letter.reason.name());
+            self.letters.push(&decoded.batch.schema.stream, letter)?;
+        }
+        let mut emit = |rows: Rows<'_>| table.write(&rows);
+        let pushed = self.ordered.push(partition, &decoded.batch, now(), &mut emit);
+        let applied = pushed.map_err(|e| table.failure(e))?;
+        for row in applied.rows(Fate::Future) {
+            self.summary.dead(stream, "future");
+            self.letters.push_future(&decoded.batch, row as usize)?;
+        }
+        Ok(())
+    }
 
-fn open(events: &[String], plan: &Plan, ordered: &mut Ordered) -> Result<Vec<Input>, Failure> {
-    let mut inputs = Vec::new();
-    for given in events {
-        let (name, files) = given
-            .split_once('=')
-            .ok_or_else(|| Failure::usage(format!("--events {given}: write STREAM=FILE")))?;
-        let stream = plan
-            .stream(name)
-            .ok_or_else(|| Failure::usage(format!("--events {given}: no stream `{name}`")))?;
-        for file in files.split(',') {
-            let schema = plan.streams[stream].schema.clone();
-            let source = FileSource::open(file, schema, &FileOptions::default())?;
-            inputs.push(Input { source, partition: ordered.partition(stream, file) });
+    fn report(mut self, args: &Args, view: usize, begun: Instant) -> Result<(), Failure> {
+        for (index, stream) in &mut self.summary.streams {
+            stream.counts = self.ordered.counts(*index);
+        }
+        self.summary.took = begun.elapsed();
+        let letters = self.letters.path_if_any();
+        let view = &self.project.plan.views[view].name;
+        if args.json {
+            self.summary.print_json(view, &args.output, letters)
+        } else {
+            self.summary.print(view, &args.output, letters)
         }
     }
-    Ok(inputs)
-}
-
-/// The id, the time, and the view's own columns.
-fn columns(plan: &Plan, view: &View) -> Vec<(String, Type)> {
-    let schema = &plan.streams[view.stream].schema;
-    let mut columns: Vec<(String, Type)> = [schema.id, schema.time]
-        .iter()
-        .map(|f| (schema.fields[*f].name.to_string(), schema.fields[*f].ty.clone()))
-        .collect();
-    for column in &view.columns {
-        let taken = columns.iter().any(|(name, _)| **name == *column.name);
-        let own = &column.name;
-        let name = if taken { format!("{}_{own}", view.name) } else { own.to_string() };
-        columns.push((name, column.ty.clone()));
-    }
-    columns
 }

@@ -21,14 +21,11 @@ pub use unit::{Length, Size};
 
 /// The configuration's file in a project.
 pub const FILE: &str = "millrace.toml";
-/// The address that is served where nothing else is said.
-pub const LISTEN: &str = "127.0.0.1:7878";
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub project: Project,
-    pub server: Server,
     pub engine: Engine,
     pub storage: Storage,
     pub limits: RecordLimits,
@@ -41,15 +38,6 @@ pub struct Config {
 pub struct Project {
     /// Empty: the folder's name.
     pub name: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Server {
-    pub listen: String,
-    pub allowed_hosts: Vec<String>,
-    pub allowed_origins: Vec<String>,
-    pub body_max: Size,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -80,27 +68,14 @@ pub struct RecordLimits {
     pub depth_max: usize,
 }
 
-/// Where a stream's events come from, beside HTTP.
+/// Where a stream's events come from.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stream {
     /// Relative to the project; each is an origin partition of its own.
     pub files: Vec<PathBuf>,
-    /// Whether the files go on growing.
-    pub follow: bool,
     /// Of CSV files.
     pub delimiter: char,
-}
-
-impl Default for Server {
-    fn default() -> Server {
-        Server {
-            listen: LISTEN.to_owned(),
-            allowed_hosts: Vec::new(),
-            allowed_origins: Vec::new(),
-            body_max: Size(16 << 20),
-        }
-    }
 }
 
 impl Default for Engine {
@@ -141,7 +116,7 @@ impl Default for RecordLimits {
 
 impl Default for Stream {
     fn default() -> Stream {
-        Stream { files: Vec::new(), follow: false, delimiter: ',' }
+        Stream { files: Vec::new(), delimiter: ',' }
     }
 }
 
@@ -179,7 +154,6 @@ impl Config {
         at_least("limits.field_max", self.limits.field_max.0, 1)?;
         at_least("limits.record_max", self.limits.record_max.0, self.limits.field_max.0)?;
         at_least("limits.depth_max", self.limits.depth_max as u64, 1)?;
-        at_least("server.body_max", self.server.body_max.0, 1 << 10)?;
         for (name, stream) in &self.streams {
             if !stream.delimiter.is_ascii() {
                 let given = stream.delimiter;
@@ -194,7 +168,6 @@ impl Config {
             field_bytes: self.limits.field_max.bytes(),
             record_bytes: self.limits.record_max.bytes(),
             depth: self.limits.depth_max,
-            body_bytes: self.server.body_max.bytes(),
             ..Limits::default()
         }
     }
@@ -238,16 +211,15 @@ mod tests {
     #[test]
     fn the_commented_example_says_the_defaults() {
         assert_eq!(Config::parse(EXAMPLE, "example").unwrap(), Config::default());
-        for section in ["project", "server", "engine", "storage", "limits"] {
+        for section in ["project", "engine", "storage", "limits"] {
             assert!(EXAMPLE.contains(&format!("[{section}]")), "{section}");
         }
     }
 
     #[test]
     fn the_example_names_every_key() {
-        let keys = "name listen allowed_hosts allowed_origins body_max threads history idle_after \
-                    future_max memory_max inbox_max dir checkpoint_every log_retain field_max \
-                    record_max depth_max files follow delimiter";
+        let keys = "name threads history idle_after future_max memory_max inbox_max dir \
+                    checkpoint_every log_retain field_max record_max depth_max files delimiter";
         for key in keys.split_whitespace() {
             let given = |l: &str| l.trim_start_matches("# ").starts_with(&format!("{key} = "));
             assert!(EXAMPLE.lines().any(given), "{key}");
@@ -265,7 +237,7 @@ mod tests {
             .collect();
         let config = Config::parse(&code.join("\n"), "example").unwrap();
         let stream = config.streams.values().next().unwrap();
-        assert!(stream.follow && !stream.files.is_empty());
+        assert!(!stream.files.is_empty() && stream.delimiter == ',');
     }
 
     #[test]
@@ -284,10 +256,10 @@ mod tests {
     fn a_value_of_the_wrong_kind_is_named_with_its_line() {
         let message = |text| Config::parse(text, "m").unwrap_err().message;
         let wrong = message("[engine]\nidle_after = \"10 minutes\"\n");
-        assert!(wrong.starts_with("m:2: ") && wrong.contains("such as 10m"), "{wrong}");
+        assert!(wrong.starts_with("m:2: ") && wrong.contains("us, ms, s, m, h, d"), "{wrong}");
         let wrong = message("[engine]\nmemory_max = \"4GB\"\n");
         assert!(wrong.starts_with("m:2: ") && wrong.contains("GiB"), "{wrong}");
-        let wrong = message("[server]\nlisten = 7878\n");
+        let wrong = message("[project]\nname = 7878\n");
         assert!(wrong.starts_with("m:2: "), "{wrong}");
     }
 

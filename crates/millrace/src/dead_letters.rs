@@ -1,6 +1,4 @@
-//! `millrace dead-letters`: look at the records that could not be read, mend them, send them again.
-
-mod resubmit;
+//! `millrace dead-letters`: look at the records that could not be read, and take them out to mend them.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +12,7 @@ use crate::console::{self, counted, note, say};
 use crate::exit::Failure;
 use crate::project::Place;
 
-/// Shows, exports and resubmits the records that could not be read
+/// Shows and exports the records that could not be read
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(subcommand)]
@@ -48,9 +46,7 @@ enum Command {
     },
     /// Writes the records as they came, a line for each, to be mended
     #[command(after_help = "Example:
-  millrace dead-letters export --stream payments -o mend.ndjson
-  $EDITOR mend.ndjson
-  millrace dead-letters resubmit mend.ndjson --stream payments")]
+  millrace dead-letters export --stream payments -o mend.ndjson")]
     Export {
         #[command(flatten)]
         which: Which,
@@ -60,14 +56,6 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Sends records to a running server, from a mended file or as they came
-    #[command(after_help = "Examples:
-  millrace dead-letters resubmit mend.ndjson --stream payments
-  millrace dead-letters resubmit --stream payments --reason wrong-type
-
-The second sends the records as they came, for when the definitions have been mended. A record that
-was sent before and is sent again counts once, within its stream's lateness.")]
-    Resubmit(resubmit::Args),
 }
 
 /// Which letters.
@@ -96,7 +84,6 @@ pub fn dead_letters(args: &Args) -> Result<(), Failure> {
         Command::List { which, place, json } => list(which, place, *json),
         Command::Show { number, place } => show(*number, place),
         Command::Export { which, place, output } => export(which, place, output.as_deref()),
-        Command::Resubmit(args) => resubmit::resubmit(args),
     }
 }
 
@@ -152,7 +139,7 @@ fn export(which: &Which, place: &Place, output: Option<&Path>) -> Result<(), Fai
     if streams.len() > 1 {
         let named: Vec<&str> = streams.iter().map(|s| s.as_deref().unwrap_or("-")).collect();
         let named = named.join(", ");
-        let fix = "choose one with --stream, since each stream is mended and sent by itself";
+        let fix = "choose one with --stream, since each stream is mended by itself";
         return Err(Failure::usage(format!("these are records of {named}; {fix}")));
     }
     match output {
@@ -168,7 +155,7 @@ fn export(which: &Which, place: &Place, output: Option<&Path>) -> Result<(), Fai
 
 /// The record on a line of its own. A line end inside of it can only be one between the tokens of
 /// a JSON text, or part of what is wrong with it: a blank does as well.
-pub fn push_line(lines: &mut Vec<u8>, record: &[u8]) {
+fn push_line(lines: &mut Vec<u8>, record: &[u8]) {
     lines.extend(record.iter().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b }));
     lines.push(b'\n');
 }
@@ -187,7 +174,7 @@ fn as_json(number: u64, letter: &DeadEvent) -> serde_json::Value {
 }
 
 /// Calls `f` with each letter and its number, oldest first. A running server is not disturbed.
-pub fn for_each(
+fn for_each(
     place: &Place,
     which: &Which,
     mut f: impl FnMut(u64, &DeadEvent) -> Result<(), Failure>,

@@ -5,10 +5,14 @@ mod cli;
 mod compute;
 mod config;
 mod console;
+mod dead_letters;
 mod demo;
 mod exit;
+mod fmt;
+mod init;
 mod key;
 mod project;
+mod replay;
 mod stop;
 mod test;
 

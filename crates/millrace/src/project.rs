@@ -45,6 +45,21 @@ impl Place {
     }
 }
 
+impl Project {
+    pub fn name(&self) -> String {
+        if !self.config.project.name.is_empty() {
+            return self.config.project.name.clone();
+        }
+        let folder = self.folder.canonicalize().ok();
+        let name = folder.as_deref().and_then(Path::file_name);
+        name.map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.join(&self.config.storage.dir)
+    }
+}
+
 /// The plan of these texts; prints warnings.
 pub fn plan(sources: &[SourceFile]) -> Result<Plan, Failure> {
     let Compiled { plan, diagnostics } = compile(sources);
@@ -110,7 +125,7 @@ pub fn text(path: &Path) -> Result<String, Failure> {
 }
 
 /// Without the `./` that the default folder puts in front.
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 

@@ -53,19 +53,13 @@ impl Stop {
         Stop { asked, ask: Arc::new(ask) }
     }
 
+    #[cfg(test)]
     pub fn ask(&self) {
         self.ask.send_replace(true);
     }
 
     pub fn is_asked(&self) -> bool {
         *self.asked.borrow()
-    }
-
-    /// Returns when it is asked.
-    pub async fn wait(&self) {
-        let mut asked = self.asked.clone();
-        // The sender lives as long as this.
-        let _ = asked.wait_for(|asked| *asked).await;
     }
 
     /// Sleeps this long, or until it is asked; returns whether it is.

@@ -9,6 +9,8 @@
 //! first one's state. A result that is not null is always `ok`.
 
 mod calendar;
+#[cfg(test)]
+mod cases;
 mod cells;
 mod compare;
 mod convert;
@@ -122,26 +124,27 @@ impl Expr {
         Expr { kind: Kind::Literal(value), ty, nullable }
     }
 
-    /// The operands, from left to right.
-    pub fn operands(&self) -> Vec<&Expr> {
+    /// Calls `f` with each operand, from left to right.
+    pub fn for_each_operand<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
         match &self.kind {
-            Kind::Column(_) | Kind::Literal(_) => Vec::new(),
-            Kind::Unary(_, a) => vec![a],
-            Kind::Binary(_, a, b) => vec![a, b],
-            Kind::If(a, b, c) => vec![a, b, c],
-            Kind::In(a, rest) => std::iter::once(&**a).chain(rest).collect(),
-            Kind::Coalesce(all) | Kind::Least(all) | Kind::Greatest(all) => all.iter().collect(),
+            Kind::Column(_) | Kind::Literal(_) => {}
+            Kind::Unary(_, a) => f(a),
+            Kind::Binary(_, a, b) => {
+                f(a);
+                f(b);
+            }
+            Kind::If(a, b, c) => [a, b, c].into_iter().for_each(|e| f(e)),
+            Kind::In(a, rest) => {
+                f(a);
+                rest.iter().for_each(f);
+            }
+            Kind::Coalesce(all) | Kind::Least(all) | Kind::Greatest(all) => all.iter().for_each(f),
         }
     }
 
     /// Calls `f` with the index of every column the expression reads, in the order of the text.
     pub fn for_each_column(&self, f: &mut impl FnMut(usize)) {
-        if let Kind::Column(index) = self.kind {
-            f(index);
-        }
-        for operand in self.operands() {
-            operand.for_each_column(f);
-        }
+        columns_of(self, f);
     }
 
     /// The same expression over other columns: `Column(i)` becomes `Column(f(i))`.
@@ -164,4 +167,12 @@ impl Expr {
             }
         }
     }
+}
+
+/// [`Expr::for_each_column`] by way of a trait object, so that the recursion has one type.
+fn columns_of(expr: &Expr, f: &mut dyn FnMut(usize)) {
+    if let Kind::Column(index) = expr.kind {
+        f(index);
+    }
+    expr.for_each_operand(&mut |operand| columns_of(operand, &mut *f));
 }

@@ -44,14 +44,19 @@ impl Lower<'_> {
     fn stream(&mut self, id: NodeId) -> Option<Stream> {
         let name = self.first_name(id, NodeKind::Name)?;
         let retracts = self.first(id, NodeKind::Retracts).map(|r| self.span(r));
-        let fields: Vec<NodeId> = self.nodes(id, NodeKind::Field).collect();
-        let fields = fields.into_iter().filter_map(|f| self.field(f)).collect();
+        let mut fields = Vec::new();
+        for (item, parsed) in self.items(id) {
+            if self.kind(item) == NodeKind::Field {
+                fields.extend(self.field(item, parsed));
+            }
+        }
         Some(Stream { name, retracts, fields, broken: self.is_broken(id) })
     }
 
-    fn field(&mut self, id: NodeId) -> Option<Field> {
+    fn field(&mut self, id: NodeId, parsed: bool) -> Option<Field> {
         let name = self.first_name(id, NodeKind::Name)?;
-        let ty = self.first(id, NodeKind::Type).and_then(|t| self.type_ref(t));
+        let ty = self.first(id, NodeKind::Type).filter(|_| parsed);
+        let ty = ty.and_then(|t| self.type_ref(t));
         let nodes: Vec<NodeId> = self.nodes(id, NodeKind::FieldModifier).collect();
         let mut modifiers = Vec::new();
         for node in nodes {
@@ -92,7 +97,7 @@ impl Lower<'_> {
             features: Vec::new(),
             broken: self.is_broken(id),
         };
-        for item in self.tree.nodes(id) {
+        for (item, parsed) in self.items(id) {
             match self.kind(item) {
                 NodeKind::Owner => {
                     let token = self.sign(item, TokenKind::String);
@@ -102,11 +107,11 @@ impl Lower<'_> {
                 }
                 NodeKind::Fresh => group.freshness.extend(self.fresh(item)),
                 NodeKind::Let => {
-                    let body = self.child_expression(item);
+                    let body = self.body(item, parsed);
                     let name = self.first_name(item, NodeKind::Name);
                     group.lets.extend(name.map(|name| Let { name, body }));
                 }
-                NodeKind::Feature => group.features.extend(self.feature(item)),
+                NodeKind::Feature => group.features.extend(self.feature(item, parsed)),
                 _ => {}
             }
         }
@@ -134,10 +139,21 @@ impl Lower<'_> {
         Some(At { value: Fresh { within, otherwise }, span })
     }
 
-    fn feature(&mut self, id: NodeId) -> Option<Feature> {
+    /// The expression of an item, if the item parsed.
+    fn body(&mut self, id: NodeId, parsed: bool) -> Expr {
+        match parsed {
+            true => self.child_expression(id),
+            false => Expr { kind: ExprKind::Error, span: self.span(id) },
+        }
+    }
+
+    fn feature(&mut self, id: NodeId, parsed: bool) -> Option<Feature> {
         let name = self.first_name(id, NodeKind::Name)?;
-        let body = self.child_expression(id);
+        let body = self.body(id, parsed);
         let mut clauses = Vec::new();
+        if !parsed {
+            return Some(Feature { name, body, clauses });
+        }
         for node in self.tree.nodes(id) {
             let value = match self.kind(node) {
                 NodeKind::Where => Some(Clause::Where(self.child_expression(node))),
@@ -165,10 +181,12 @@ impl Lower<'_> {
     fn view(&mut self, id: NodeId) -> Option<View> {
         let name = self.first_name(id, NodeKind::Name)?;
         let mut items = Vec::new();
-        for item in self.tree.nodes(id) {
+        for (item, parsed) in self.items(id) {
             match self.kind(item) {
                 NodeKind::Use => items.extend(self.use_group(item).map(ViewItem::Use)),
-                NodeKind::Feature => items.extend(self.feature(item).map(ViewItem::Column)),
+                NodeKind::Feature => {
+                    items.extend(self.feature(item, parsed).map(ViewItem::Column));
+                }
                 _ => {}
             }
         }

@@ -70,9 +70,23 @@ impl<'a> Lower<'a> {
         self.tree.signs(id).any(|token| self.token_text(token) == word)
     }
 
-    /// Whether something in the declaration did not parse.
+    /// Whether names may be missing because something in the declaration did not parse.
     pub fn is_broken(&self, id: NodeId) -> bool {
-        self.first(id, NodeKind::Error).is_some()
+        let mut has_name = false;
+        self.tree.nodes(id).any(|child| {
+            let lost = self.kind(child) == NodeKind::Error && !has_name;
+            has_name = self.first(child, NodeKind::Name).is_some();
+            lost
+        })
+    }
+
+    /// The items of a declaration, each with whether it parsed: what follows a broken one was
+    /// skipped into an `Error` node.
+    pub fn items(&self, id: NodeId) -> Vec<(NodeId, bool)> {
+        let children: Vec<NodeId> = self.tree.nodes(id).collect();
+        let is_error =
+            |at: usize| children.get(at).is_some_and(|child| self.kind(*child) == NodeKind::Error);
+        children.iter().enumerate().map(|(at, child)| (*child, !is_error(at + 1))).collect()
     }
 
     /// The name that a `Name`, `Source`, `EventName` or `NameExpression` node holds.

@@ -18,7 +18,10 @@ impl Lower<'_> {
         let token = self.sign(id, TokenKind::String)?;
         let name = At { value: self.string(token)?, span: self.token_span(token) };
         let mut steps = Vec::new();
-        for step in self.tree.nodes(id) {
+        for (step, parsed) in self.items(id) {
+            if !parsed {
+                continue;
+            }
             steps.extend(match self.kind(step) {
                 NodeKind::EventStep => self.event(step).map(Step::Event),
                 NodeKind::GroupExpectation => self.group_expectation(step).map(Step::Group),
@@ -39,7 +42,10 @@ impl Lower<'_> {
             entries.extend(self.first_name(entry, NodeKind::Name).map(|name| (name, value)));
         }
         let at = self.first(id, NodeKind::At).map(|at| Timing::At(self.child_expression(at)));
-        let repeat = self.first(id, NodeKind::Repeat).and_then(|r| self.repeat(r));
+        let repeat = match self.first(id, NodeKind::Repeat) {
+            Some(repeat) => Some(self.repeat(repeat)?),
+            None => None,
+        };
         Some(EventStep {
             label: self.first_name(id, NodeKind::EventName),
             stream,

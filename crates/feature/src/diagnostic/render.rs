@@ -53,11 +53,10 @@ fn render_one(out: &mut String, d: &Diagnostic, sources: &[SourceFile], lines: &
             push(out, format_args!("{:gutter$}{arrow} {}:{line}:{column}\n", "", source.name));
         }
         file = Some(span.file);
-        let shown = index.text(&source.text, line - 1);
+        let (shown, marked) = excerpt(source, index, span, sign);
         push(out, format_args!("{:gutter$} |\n", ""));
-        push(out, format_args!("{line:gutter$} | {}\n", plain(shown)));
-        let carets = caret_line(source, index, span, sign);
-        push(out, format_args!("{:gutter$} | {carets}{}{text}\n", "", gap(text)));
+        push(out, format_args!("{line:gutter$} | {shown}\n"));
+        push(out, format_args!("{:gutter$} | {marked}{}{text}\n", "", gap(text)));
     }
     if let Some(hint) = &d.hint {
         push(out, format_args!("{:gutter$} = help: {hint}\n", ""));
@@ -68,19 +67,34 @@ fn gap(text: &str) -> &'static str {
     if text.is_empty() { "" } else { " " }
 }
 
-/// Blanks up to the span and signs under it, up to the end of its first line.
-fn caret_line(source: &SourceFile, lines: &Lines, span: SourceSpan, sign: char) -> String {
+/// A line longer than this is shown in part.
+const SHOWN_MAX: usize = 160;
+
+/// Bytes shown before the span, and behind its beginning, of a line that is shown in part.
+const SHOWN_AROUND: usize = 60;
+
+/// The first line of the span, and under it blanks up to the span and signs below it.
+fn excerpt(source: &SourceFile, lines: &Lines, span: SourceSpan, sign: char) -> (String, String) {
     let line = lines.line(span.start as usize);
     let start = lines.start(line).unwrap_or(0);
     let text = lines.text(&source.text, line);
-    let from = (span.start as usize - start).min(text.len());
-    let to = (span.end as usize).saturating_sub(start).min(text.len());
-    let width = |piece: Option<&str>| piece.map_or(0, |p| plain(p).chars().count());
-    let blanks = width(text.get(..from));
-    let signs = width(text.get(from..to)).max(1);
-    let mut out = " ".repeat(blanks);
-    out.extend(std::iter::repeat_n(sign, signs));
-    out
+    let from = (span.start as usize).saturating_sub(start).min(text.len());
+    let to = (span.end as usize).saturating_sub(start).clamp(from, text.len());
+    let (first, last) = match text.len() > SHOWN_MAX {
+        true => (from.saturating_sub(SHOWN_AROUND), from + SHOWN_AROUND),
+        false => (0, text.len()),
+    };
+    let first = text.floor_char_boundary(first);
+    let last = text.ceil_char_boundary(last.min(text.len()));
+    let dots = |cut: bool| if cut { "…" } else { "" };
+    let (before, behind) = (dots(first > 0), dots(last < text.len()));
+    let piece = |from: usize, to: usize| plain(text.get(from..to).unwrap_or(""));
+    let shown = format!("{before}{}{behind}", piece(first, last));
+    let width = |from: usize, to: usize| piece(from, to).chars().count();
+    let blanks = before.chars().count() + width(first, from);
+    let signs = width(from, to.min(last)).max(1);
+    let marked = " ".repeat(blanks) + &sign.to_string().repeat(signs);
+    (shown, marked)
 }
 
 /// Tabs become one blank each and other control characters a mark, so that columns line up and

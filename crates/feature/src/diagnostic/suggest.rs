@@ -15,6 +15,7 @@ pub(crate) struct Suggest {
 
 impl Suggest {
     /// The candidate nearest to `name`, if one is near: at most a third of its characters differ.
+    /// Of several, the first by its letters, whatever order they come in.
     pub fn nearest<'a>(
         &mut self,
         name: &str,
@@ -35,7 +36,7 @@ impl Suggest {
                 continue;
             }
             let distance = distance(lower.as_bytes(), candidate.to_ascii_lowercase().as_bytes());
-            if distance <= allowed && best.is_none_or(|(d, _)| distance < d) {
+            if distance <= allowed && best.is_none_or(|best| (distance, candidate) < best) {
                 best = Some((distance, candidate));
             }
         }

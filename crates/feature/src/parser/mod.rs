@@ -323,6 +323,11 @@ impl Parser<'_, '_> {
 
     /// "expected …, found …", unless the item has its diagnostic already.
     fn expected(&mut self, what: &str) {
+        if self.is(TokenKind::UnterminatedString) {
+            // The token has a diagnostic of its own.
+            self.failed = true;
+            return;
+        }
         let found = match self.token(0) {
             None => "the end of the file".to_owned(),
             Some(token) => {

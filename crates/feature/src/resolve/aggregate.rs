@@ -39,10 +39,9 @@ impl<'a> GroupBuilder<'a> {
     ) -> Option<Aggregation> {
         let ExprKind::Call(name, arguments) = &ast.body.kind else { return None };
         let call = self.function(name, arguments, ast.body.span);
-        let condition = match clauses.condition {
-            Some((e, _)) => Some(self.over_event(|c| c.checked(e, &Type::Bool, "a condition"))),
-            None => None,
-        };
+        let condition = clauses
+            .condition
+            .map(|(e, _)| self.over_event(|c| c.checked(e, &Type::Bool, "a condition")));
         let windows = self.windows(clauses);
         let runs = self.runs(name, clauses, ast.body.span);
         let (function, argument) = call?;
@@ -56,9 +55,6 @@ impl<'a> GroupBuilder<'a> {
             Some((e, _)) => Some(self.default(e, &ty)?),
             None => None,
         };
-        let schema = &self.stream.stream.schema;
-        let family =
-            Family::aggregate(schema, self.keys, function, argument.as_ref(), condition.as_ref());
         let input = match argument {
             Some(expr) => Some(self.input(expr, ast.body.span)?),
             None => None,
@@ -67,6 +63,8 @@ impl<'a> GroupBuilder<'a> {
             (Some(expr), Some((_, span))) => Some(self.filter(expr, span)?),
             (_, _) => None,
         };
+        let (input_hash, filter_hash) = self.layout.hashes(input, filter);
+        let family = Family::aggregate(&self.events, function, input_hash, filter_hash);
         Some(Aggregation { function, input, filter, windows, ty, nullable, default, family })
     }
 
@@ -304,7 +302,7 @@ impl<'a> GroupBuilder<'a> {
     }
 
     fn input(&mut self, expr: Expr, span: SourceSpan) -> Option<usize> {
-        let input = self.layout.input(expr).ok();
+        let input = self.layout.input(expr, &self.columns).ok();
         if input.is_none() {
             self.full(Layout::INPUTS_MAX, "arguments of aggregates", span);
         }
@@ -312,7 +310,7 @@ impl<'a> GroupBuilder<'a> {
     }
 
     fn filter(&mut self, expr: Expr, span: SourceSpan) -> Option<usize> {
-        let filter = self.layout.filter(expr).ok();
+        let filter = self.layout.filter(expr, &self.columns).ok();
         if filter.is_none() {
             self.full(Layout::FILTERS_MAX, "conditions", span);
         }

@@ -54,7 +54,7 @@ impl Context<'_> {
         }
         let Some((_, least, most)) = FUNCTIONS.iter().find(|f| f.0 == &*name.text) else {
             let known = FUNCTIONS.iter().map(|f| f.0).chain(AGGREGATES);
-            self.report.unknown(Code::UnknownFunction, "function", name, known);
+            self.report.unknown(Code::UnknownFunction, "function", name, "", known);
             return None;
         };
         if arguments.len() < *least || arguments.len() > *most {

@@ -8,9 +8,9 @@ use millrace_event::expr::Expr;
 use millrace_event::{Type, Value};
 
 use crate::ast::{self, At, Clause};
-use crate::canonical;
+use crate::canonical::{self, Columns};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::plan::{Feature, Source};
+use crate::plan::{DefinitionHash, Feature, Source};
 use crate::source::SourceSpan;
 
 use super::Report;
@@ -25,7 +25,9 @@ use super::stream::StreamInfo;
 /// A group while its features are resolved.
 pub(super) struct GroupBuilder<'a> {
     pub stream: &'a StreamInfo,
-    pub keys: &'a [usize],
+    /// Of the events that are aggregated, and of the fields that expressions are over.
+    pub events: DefinitionHash,
+    pub columns: Columns,
     pub lets: &'a Definitions,
     pub names: &'a HashMap<Arc<str>, SourceSpan>,
     pub later: &'a Later,
@@ -96,7 +98,7 @@ impl<'a> GroupBuilder<'a> {
     pub fn new(
         ast: &'a ast::Group,
         stream: &'a StreamInfo,
-        keys: &'a [usize],
+        keys: &[usize],
         lets: &'a Definitions,
         names: &'a HashMap<Arc<str>, SourceSpan>,
         later: &'a Later,
@@ -104,7 +106,8 @@ impl<'a> GroupBuilder<'a> {
     ) -> GroupBuilder<'a> {
         GroupBuilder {
             stream,
-            keys,
+            events: canonical::events(&stream.stream.schema, keys),
+            columns: Columns::of_stream(&stream.stream.schema),
             lets,
             names,
             later,
@@ -203,8 +206,8 @@ impl<'a> GroupBuilder<'a> {
             Some((e, _)) => Some(self.default(e, &expr.ty)?),
             None => None,
         };
-        let hashes = |at: usize| self.families.features[at].hash;
-        let hash = canonical::Family::derived(&expr, &hashes).feature(None, default.as_ref());
+        let hash = self.derived_hash(&expr);
+        let hash = canonical::Family::derived(&hash).feature(None, default.as_ref());
         let Expr { ty, nullable, .. } = expr.clone();
         let feature = Feature {
             name: Arc::clone(&ast.name.text),
@@ -218,6 +221,18 @@ impl<'a> GroupBuilder<'a> {
         };
         self.push(feature, ast.name.span);
         Some(())
+    }
+
+    /// Features are written by their hashes, and only those that the expression names.
+    fn derived_hash(&self, expr: &Expr) -> DefinitionHash {
+        let mut named: Vec<usize> = Vec::new();
+        expr.for_each_column(&mut |at| named.push(at));
+        named.sort_unstable();
+        named.dedup();
+        let columns = Columns::of_hashes(named.iter().map(|at| &self.families.features[*at].hash));
+        let mut expr = expr.clone();
+        expr.map_columns(&mut |at| named.binary_search(&at).unwrap_or(0));
+        columns.expression(&expr)
     }
 
     pub fn default(&mut self, expr: &ast::Expr, ty: &Type) -> Option<Value> {

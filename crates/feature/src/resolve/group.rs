@@ -15,7 +15,7 @@ use crate::source::SourceSpan;
 use super::call::AGGREGATES;
 use super::feature::GroupBuilder;
 use super::order::Later;
-use super::scope::{Context, Definitions, GroupNames, Inlined, Scope, sorted};
+use super::scope::{Context, Definitions, GroupNames, Inlined, Scope};
 use super::stream::StreamInfo;
 use super::{Report, Resolver};
 
@@ -188,9 +188,9 @@ fn keys(ast: &ast::Group, stream: &StreamInfo, report: &mut Report) -> (Vec<usiz
     for name in &ast.keys {
         let Some(at) = stream.index.get(&name.text).copied() else {
             if !stream.broken {
-                let known = sorted(schema.fields.iter().map(|f| &*f.name));
-                let what = format!("field of `{}`", schema.stream);
-                report.unknown(Code::UnknownName, &what, name, known);
+                let known = schema.fields.iter().map(|f| &*f.name);
+                let place = format!(" in `{}`", schema.stream);
+                report.unknown(Code::UnknownName, "field", name, &place, known);
             }
             continue;
         };

@@ -7,7 +7,8 @@ use millrace_aggregate::{Aggregate, Function, Input, Layout, Window};
 use millrace_event::expr::Expr;
 use millrace_event::{Schema, Type};
 
-use crate::canonical;
+use crate::canonical::{self, Columns};
+use crate::plan::DefinitionHash;
 
 /// One aggregation, its parts by index; the window is itself until all are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,10 +19,10 @@ struct Wanted {
     window: Window,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct LayoutBuilder {
-    inputs: Vec<Input>,
-    filters: Vec<Expr>,
+    inputs: Distinct,
+    filters: Distinct,
     windows: HashSet<Window>,
     aggregates: Vec<(Wanted, Type)>,
     index: HashMap<Wanted, usize>,
@@ -31,29 +32,42 @@ pub(super) struct LayoutBuilder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-impl LayoutBuilder {
-    /// The index of an argument.
-    pub fn input(&mut self, expr: Expr) -> Result<usize, Full> {
-        if let Some(at) = self.inputs.iter().position(|i| i.expr == expr) {
+/// Expressions, each once, with their hashes.
+#[derive(Default)]
+struct Distinct(Vec<(Expr, DefinitionHash)>);
+
+impl Distinct {
+    fn index(&mut self, expr: Expr, columns: &Columns, most: usize) -> Result<usize, Full> {
+        if let Some(at) = self.0.iter().position(|known| known.0 == expr) {
             return Ok(at);
         }
-        if self.inputs.len() == Layout::INPUTS_MAX {
+        if self.0.len() == most {
             return Err(Full);
         }
-        self.inputs.push(Input { expr });
-        Ok(self.inputs.len() - 1)
+        let hash = columns.expression(&expr);
+        self.0.push((expr, hash));
+        Ok(self.0.len() - 1)
+    }
+}
+
+impl LayoutBuilder {
+    /// The index of an argument.
+    pub fn input(&mut self, expr: Expr, columns: &Columns) -> Result<usize, Full> {
+        self.inputs.index(expr, columns, Layout::INPUTS_MAX)
     }
 
     /// The index of a condition.
-    pub fn filter(&mut self, expr: Expr) -> Result<usize, Full> {
-        if let Some(at) = self.filters.iter().position(|f| *f == expr) {
-            return Ok(at);
-        }
-        if self.filters.len() == Layout::FILTERS_MAX {
-            return Err(Full);
-        }
-        self.filters.push(expr);
-        Ok(self.filters.len() - 1)
+    pub fn filter(&mut self, expr: Expr, columns: &Columns) -> Result<usize, Full> {
+        self.filters.index(expr, columns, Layout::FILTERS_MAX)
+    }
+
+    /// The hashes of an argument and a condition.
+    pub fn hashes(
+        &self,
+        input: Option<usize>,
+        filter: Option<usize>,
+    ) -> (Option<&DefinitionHash>, Option<&DefinitionHash>) {
+        (input.map(|at| &self.inputs.0[at].1), filter.map(|at| &self.filters.0[at].1))
     }
 
     /// The index of an aggregation.
@@ -90,8 +104,13 @@ impl LayoutBuilder {
                 ty,
             })
             .collect();
-        let mut layout =
-            Layout { inputs: self.inputs, filters: self.filters, windows, aggregates, hash: 0 };
+        let mut layout = Layout {
+            inputs: self.inputs.0.into_iter().map(|(expr, _)| Input { expr }).collect(),
+            filters: self.filters.0.into_iter().map(|(expr, _)| expr).collect(),
+            windows,
+            aggregates,
+            hash: 0,
+        };
         layout.hash = canonical::layout(&layout, schema);
         layout
     }

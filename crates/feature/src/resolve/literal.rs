@@ -1,5 +1,7 @@
 //! Literals take the type that their place asks for.
 
+use std::sync::Arc;
+
 use millrace_event::expr::Expr;
 use millrace_event::{EventTime, KeyKind, Type, Value};
 
@@ -87,7 +89,7 @@ impl Context<'_> {
             Some(Type::Float) => self.float(number, negative),
             Some(Type::Decimal(scale)) => decimal(mantissa, number.scale, *scale),
             Some(Type::Key(entity)) if entity.kind == KeyKind::Int && number.scale == 0 => {
-                let ty = Type::Key(std::sync::Arc::clone(entity));
+                let ty = Type::Key(Arc::clone(entity));
                 i64::try_from(mantissa).ok().map(|n| Expr::literal(Value::Int(n), ty))
             }
             _ if number.scale > 0 => self.float(number, negative),
@@ -108,26 +110,37 @@ impl Context<'_> {
     }
 
     /// A string, a key, or a moment where the place asks for one.
-    fn text(
-        &mut self,
-        text: &std::sync::Arc<str>,
-        span: SourceSpan,
-        expected: Option<&Type>,
-    ) -> Option<Expr> {
+    fn text(&mut self, text: &Arc<str>, span: SourceSpan, expected: Option<&Type>) -> Option<Expr> {
         match expected {
-            Some(Type::Timestamp) => match text.parse::<EventTime>() {
-                Ok(time) => Some(Expr::literal(Value::Timestamp(time), Type::Timestamp)),
-                Err(reason) => {
-                    self.report.error(Code::BadTime, span, reason);
-                    None
-                }
-            },
-            Some(ty @ Type::Key(entity)) if entity.kind == KeyKind::Text => {
-                Some(Expr::literal(Value::Text(std::sync::Arc::clone(text)), ty.clone()))
+            Some(Type::Timestamp) => {
+                let time = is_shaped_like_a_time(text).then(|| text.parse::<EventTime>());
+                let Some(Ok(time)) = time else {
+                    let message = format!("\"{text}\" is no moment");
+                    self.report.push(
+                        Diagnostic::error(Code::BadTime, span, message)
+                            .hint("write it like \"2026-01-01T12:00:00Z\", or a date alone"),
+                    );
+                    return None;
+                };
+                Some(Expr::literal(Value::Timestamp(time), Type::Timestamp))
             }
-            _ => Some(Expr::literal(Value::Text(std::sync::Arc::clone(text)), Type::String)),
+            Some(ty @ Type::Key(entity)) if entity.kind == KeyKind::Text => {
+                Some(Expr::literal(Value::Text(Arc::clone(text)), ty.clone()))
+            }
+            _ => Some(Expr::literal(Value::Text(Arc::clone(text)), Type::String)),
         }
     }
+}
+
+/// Whether digits stand where a time has digits, and nowhere else up to the seconds; what follows
+/// them is a fraction and a zone.
+fn is_shaped_like_a_time(text: &str) -> bool {
+    let fits = |text: &[u8], shape: &[u8]| {
+        text.iter().zip(shape).all(|(byte, shape)| byte.is_ascii_digit() == (*shape == b'0'))
+    };
+    let bytes = text.as_bytes();
+    let zone = bytes.iter().skip(19).position(|byte| matches!(byte, b'+' | b'-'));
+    fits(bytes, b"0000-00-00T00:00:00") && zone.is_none_or(|at| fits(&bytes[19 + at..], b"+00:00"))
 }
 
 /// With at least the digits of its place, and more where more are written.

@@ -92,16 +92,17 @@ impl Report {
         self.sink.push(diagnostic);
     }
 
-    /// "no {what} `{name}`", with the nearest known one.
+    /// "no {what} `{name}`{place}", with the nearest known one.
     pub fn unknown<'a>(
         &mut self,
         code: Code,
         what: &str,
         name: &Name,
+        place: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) {
-        let mut diagnostic =
-            Diagnostic::error(code, name.span, format!("no {what} `{}`", name.text));
+        let message = format!("no {what} `{}`{place}", name.text);
+        let mut diagnostic = Diagnostic::error(code, name.span, message);
         if let Some(nearest) = self.suggest.nearest(&name.text, known) {
             diagnostic =
                 diagnostic.hint(format!("did you mean `{nearest}`?")).fix(name.span, nearest);
@@ -157,7 +158,7 @@ impl Resolver<'_> {
         let found = self.streams.iter().position(|s| *s.stream.schema.stream == *name.text);
         if found.is_none() {
             let known = self.streams.iter().map(|s| &*s.stream.schema.stream);
-            self.report.unknown(code, "stream", name, known);
+            self.report.unknown(code, "stream", name, "", known);
         }
         found
     }
@@ -183,7 +184,7 @@ impl Resolver<'_> {
         let found = self.views.iter().position(|v| *v.view.name == *name.text);
         if found.is_none() {
             let known = self.views.iter().map(|v| &*v.view.name);
-            self.report.unknown(Code::UnknownName, "view", name, known);
+            self.report.unknown(Code::UnknownName, "view", name, "", known);
         }
         found
     }

@@ -66,6 +66,17 @@ impl Inlined {
         }
         Some(Inlined { expr, nodes })
     }
+
+    /// The expression once more, if what it becomes a part of is not too large by now.
+    fn again(&self, span: SourceSpan, nodes: &mut usize, report: &mut Report) -> Option<Expr> {
+        *nodes += self.nodes;
+        report.inlined += self.nodes;
+        if *nodes > EXPRESSION_NODES_MAX || report.inlined > INLINED_NODES_MAX {
+            too_large(report, span);
+            return None;
+        }
+        Some(self.expr.clone())
+    }
 }
 
 fn too_large(report: &mut Report, span: SourceSpan) {
@@ -80,8 +91,12 @@ fn too_large(report: &mut Report, span: SourceSpan) {
 
 /// Nodes and height.
 fn measure(expr: &Expr) -> (usize, usize) {
-    let parts = expr.operands().into_iter().map(measure);
-    let (nodes, height) = parts.fold((0, 0), |(n, h), (m, g)| (n + m, h.max(g)));
+    let (mut nodes, mut height) = (0, 0);
+    expr.for_each_operand(&mut |operand| {
+        let (n, h) = measure(operand);
+        nodes += n;
+        height = height.max(h);
+    });
     (nodes + 1, height + 1)
 }
 
@@ -90,24 +105,12 @@ impl<'a> Context<'a> {
         Context { scope, report, nodes: 0 }
     }
 
-    /// The expression once more, if it is not too large by now.
-    fn inline(&mut self, inlined: &Inlined, span: SourceSpan) -> Option<Expr> {
-        self.nodes += inlined.nodes;
-        self.report.inlined += inlined.nodes;
-        if self.nodes > EXPRESSION_NODES_MAX || self.report.inlined > INLINED_NODES_MAX {
-            too_large(self.report, span);
-            return None;
-        }
-        Some(inlined.expr.clone())
-    }
-
     /// What a bare name means here.
     pub fn name(&mut self, name: &Name) -> Option<Expr> {
         match &mut self.scope {
             Scope::Event { stream, lets, later, group } => {
                 if let Some((_, definition)) = lets.by_name.get(&name.text) {
-                    let inlined = definition.clone()?;
-                    return self.inline(&inlined, name.span);
+                    return definition.as_ref()?.again(name.span, &mut self.nodes, self.report);
                 }
                 if let Some(field) = field(stream, &name.text) {
                     return field;
@@ -121,9 +124,9 @@ impl<'a> Context<'a> {
                 }
                 if !stream.broken {
                     let lets = lets.by_name.keys().map(|k| &**k);
-                    let known: Vec<&str> = sorted(field_names(stream).chain(lets));
-                    let what = format!("field of `{}`", stream.stream.schema.stream);
-                    self.report.unknown(Code::UnknownName, &what, name, known);
+                    let known = field_names(stream).chain(lets);
+                    let place = format!(" in `{}`", stream.stream.schema.stream);
+                    self.report.unknown(Code::UnknownName, "field", name, &place, known);
                 }
                 None
             }
@@ -138,8 +141,8 @@ impl<'a> Context<'a> {
                     field_in_derived(self.report, name);
                     return None;
                 }
-                let known = sorted(families.by_name.keys().map(|k| &**k));
-                self.report.unknown(Code::UnknownName, "feature of this group", name, known);
+                let known = families.by_name.keys().map(|k| &**k);
+                self.report.unknown(Code::UnknownName, "feature", name, " in this group", known);
                 None
             }
             Scope::View { .. } => self.view_name(name),
@@ -157,8 +160,7 @@ impl<'a> Context<'a> {
             return field;
         }
         if let Some((_, definition)) = builder.columns.by_name.get(&name.text) {
-            let inlined = definition.clone()?;
-            return self.inline(&inlined, name.span);
+            return definition.as_ref()?.again(name.span, &mut self.nodes, self.report);
         }
         if later.tell(name, self.report) || stream.broken || builder.broken {
             return None;
@@ -173,9 +175,9 @@ impl<'a> Context<'a> {
             return None;
         }
         let columns = builder.columns.by_name.keys().map(|k| &**k);
-        let known = sorted(field_names(stream).chain(columns));
-        let what = format!("field of `{}` or column of this view", stream.stream.schema.stream);
-        self.report.unknown(Code::UnknownName, &what, name, known);
+        let known = field_names(stream).chain(columns);
+        let place = format!(" in `{}` and no such column above", stream.stream.schema.stream);
+        self.report.unknown(Code::UnknownName, "field", name, &place, known);
         None
     }
 
@@ -185,9 +187,14 @@ impl<'a> Context<'a> {
             Scope::Derived { families, later, .. } => {
                 let Some(family) = families.by_name.get(&name.text) else {
                     if !later.tell(name, self.report) && !families.broken {
-                        let known = sorted(families.by_name.keys().map(|k| &**k));
-                        let what = "feature of this group";
-                        self.report.unknown(Code::UnknownName, what, name, known);
+                        let known = families.by_name.keys().map(|k| &**k);
+                        self.report.unknown(
+                            Code::UnknownName,
+                            "feature",
+                            name,
+                            " in this group",
+                            known,
+                        );
                     }
                     return None;
                 };
@@ -238,13 +245,6 @@ fn field(stream: &StreamInfo, name: &str) -> Option<Option<Expr>> {
 
 fn field_names(stream: &StreamInfo) -> impl Iterator<Item = &str> {
     stream.stream.schema.fields.iter().map(|f| &*f.name)
-}
-
-/// Names in an order that does not depend on a hash map.
-pub(super) fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    names
 }
 
 fn feature_in_event(report: &mut Report, name: &Name) {

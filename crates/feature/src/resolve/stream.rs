@@ -215,7 +215,7 @@ impl Resolver<'_> {
                 let Some(entity) = self.entities.get(name) else {
                     let entities = self.project.entities.iter().map(|e| &*e.name.text);
                     let known = TYPES.into_iter().chain(entities);
-                    self.report.unknown(Code::UnknownType, "type or entity", &ast.name, known);
+                    self.report.unknown(Code::UnknownType, "type or entity", &ast.name, "", known);
                     return None;
                 };
                 Type::Key(Arc::clone(entity))

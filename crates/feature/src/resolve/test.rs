@@ -120,8 +120,8 @@ impl Resolver<'_> {
             let Some(at) = info.index.get(&name.text).copied() else {
                 if !info.broken {
                     let known = schema.fields.iter().map(|f| &*f.name);
-                    let what = format!("field of `{}`", schema.stream);
-                    self.report.unknown(Code::UnknownName, &what, name, known);
+                    let place = format!(" in `{}`", schema.stream);
+                    self.report.unknown(Code::UnknownName, "field", name, &place, known);
                 }
                 failed = true;
                 continue;
@@ -237,7 +237,7 @@ impl Resolver<'_> {
         let found = self.groups.iter().position(|g| *g.group.name == *ast.group.text);
         let Some(group) = found else {
             let known = self.groups.iter().map(|g| &*g.group.name);
-            self.report.unknown(Code::UnknownName, "feature group", &ast.group, known);
+            self.report.unknown(Code::UnknownName, "feature group", &ast.group, "", known);
             return None;
         };
         let key = self.key(group, ast);
@@ -247,9 +247,9 @@ impl Resolver<'_> {
             let Selection { name, window, .. } = &check.selection;
             let Some(family) = info.families.by_name.get(&name.text) else {
                 if !info.families.broken {
-                    let known = super::scope::sorted(info.families.by_name.keys().map(|k| &**k));
-                    let what = format!("feature in `{}`", info.group.name);
-                    self.report.unknown(Code::UnknownName, &what, name, known);
+                    let known = info.families.by_name.keys().map(|k| &**k);
+                    let place = format!(" in `{}`", info.group.name);
+                    self.report.unknown(Code::UnknownName, "feature", name, &place, known);
                 }
                 subject.failed = true;
                 continue;
@@ -324,8 +324,8 @@ impl Resolver<'_> {
 
     fn event_named(&mut self, name: &Name, steps: &Steps) -> Option<usize> {
         let Some(event) = steps.labels.get(&name.text) else {
-            let known = super::scope::sorted(steps.labels.keys().map(|k| &**k));
-            self.report.unknown(Code::UnknownEvent, "event of this test named", name, known);
+            let known = steps.labels.keys().map(|k| &**k);
+            self.report.unknown(Code::UnknownEvent, "event", name, " in this test", known);
             return None;
         };
         *event
@@ -354,9 +354,9 @@ impl Resolver<'_> {
                 Some(window) => format!("{}_{}", name.text, window.text).into(),
                 None => Arc::clone(&name.text),
             };
-            let what = format!("column in the view `{}` named", info.view.name);
+            let place = format!(" in the view `{}`", info.view.name);
             let name = Name { text: full, span: *span };
-            self.report.unknown(Code::UnknownName, &what, &name, columns);
+            self.report.unknown(Code::UnknownName, "column", &name, &place, columns);
             return None;
         }
         let names: Vec<String> =

@@ -15,7 +15,7 @@ use crate::source::SourceSpan;
 
 use super::group::GroupInfo;
 use super::order::Later;
-use super::scope::{Context, Definitions, Inlined, Scope, sorted};
+use super::scope::{Context, Definitions, Inlined, Scope};
 use super::stream::StreamInfo;
 use super::{Report, Resolver};
 
@@ -57,6 +57,8 @@ struct Built {
     group: Option<Arc<str>>,
     origin: Origin,
     expr: Expr,
+    /// As the definition promises; in expressions, a feature may be null for want of a limit.
+    nullable: bool,
 }
 
 impl Resolver<'_> {
@@ -138,6 +140,7 @@ impl Resolver<'_> {
             builder.columns.by_name.entry(Arc::clone(&name.text)).or_insert((name.span, None));
             return;
         };
+        let nullable = expr.nullable;
         builder.add(
             Built {
                 name: Arc::clone(&name.text),
@@ -145,6 +148,7 @@ impl Resolver<'_> {
                 group: None,
                 origin: Origin { family: Arc::clone(&name.text), width: None },
                 expr,
+                nullable,
             },
             ast.body.span,
             self.report,
@@ -198,7 +202,8 @@ impl ViewBuilder {
                 Origin { family: Arc::clone(&feature.family), width: width(feature.window) };
             let group = Some(Arc::clone(&info.group.name));
             let name = Arc::clone(&feature.name);
-            self.add(Built { name, span, group, origin, expr }, span, report);
+            let nullable = feature.nullable;
+            self.add(Built { name, span, group, origin, expr, nullable }, span, report);
         }
     }
 
@@ -293,11 +298,13 @@ impl ViewBuilder {
 
     /// Names columns: those of one name from several groups are written with their group.
     fn finish(self, report: &mut Report) -> (Vec<Read>, Vec<ViewColumn>, Vec<Origin>) {
-        let mut groups_of: HashMap<&str, Vec<&Option<Arc<str>>>> = HashMap::new();
+        let mut groups_of: HashMap<&str, Vec<&Arc<str>>> = HashMap::new();
         for column in &self.built {
             let groups = groups_of.entry(&column.name).or_default();
-            if !groups.contains(&&column.group) {
-                groups.push(&column.group);
+            if let Some(group) = &column.group
+                && !groups.contains(&group)
+            {
+                groups.push(group);
             }
         }
         let mut seen: HashMap<Arc<str>, SourceSpan> = HashMap::new();
@@ -312,11 +319,10 @@ impl ViewBuilder {
             if let Some(first) = seen.insert(Arc::clone(&name), column.span) {
                 report.duplicate(&name, column.span, first);
             }
-            let Expr { ty, nullable, .. } = &column.expr;
             columns.push(ViewColumn {
                 name,
-                ty: ty.clone(),
-                nullable: *nullable,
+                ty: column.expr.ty.clone(),
+                nullable: column.nullable,
                 expr: column.expr.clone(),
             });
             origins.push(column.origin.clone());
@@ -335,7 +341,7 @@ fn width(window: Option<Window>) -> Option<Span> {
 fn find_group(name: &Name, groups: &[GroupInfo], report: &mut Report) -> Option<usize> {
     let Some(found) = groups.iter().position(|g| *g.group.name == *name.text) else {
         let known = groups.iter().map(|g| &*g.group.name);
-        report.unknown(Code::UnknownName, "feature group", name, known);
+        report.unknown(Code::UnknownName, "feature group", name, "", known);
         return None;
     };
     // A group whose stream is not known has been told.
@@ -347,9 +353,9 @@ fn unknown_feature(info: &GroupInfo, name: &Name, report: &mut Report) {
     if info.families.broken {
         return;
     }
-    let known = sorted(info.families.by_name.keys().map(|k| &**k));
-    let what = format!("feature in `{}`", info.group.name);
-    report.unknown(Code::UnknownName, &what, name, known);
+    let known = info.families.by_name.keys().map(|k| &**k);
+    let place = format!(" in `{}`", info.group.name);
+    report.unknown(Code::UnknownName, "feature", name, &place, known);
 }
 
 /// The field of the view's stream that gives a part of a group's key: the one of the same name

@@ -1,0 +1,91 @@
+//! The records of history that could not be used.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use millrace_connector::{DeadLetter, TimeFormat, write_json};
+use millrace_event::Batch;
+use millrace_stream::live::DeadEvent;
+
+use crate::exit::Failure;
+
+/// A file beside the output with a line of JSON for each bad record, as in a server's log of dead
+/// letters. There is no such file when all records are good.
+#[derive(Debug)]
+pub struct Letters {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+}
+
+impl Letters {
+    /// Removes what an earlier run left.
+    pub fn beside(output: &Path) -> Result<Letters, Failure> {
+        let mut name = output.as_os_str().to_owned();
+        name.push(".dead.ndjson");
+        let path = PathBuf::from(name);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Failure::io(&path)(e)),
+            Ok(()) | Err(_) => Ok(Letters { path, file: None }),
+        }
+    }
+
+    pub fn push(&mut self, stream: &str, letter: &DeadLetter) -> Result<(), Failure> {
+        self.write(&DeadEvent {
+            stream: Some(stream.to_owned()),
+            origin: letter.origin.to_string(),
+            position: letter.position.to_string(),
+            reason: letter.reason.name().to_owned(),
+            message: letter.message.clone(),
+            bytes: letter.bytes.clone(),
+        })
+    }
+
+    /// An event that was read and lies too far in the future: written out field by field.
+    pub fn push_future(&mut self, batch: &Batch, row: usize) -> Result<(), Failure> {
+        let mut bytes = vec![b'{'];
+        for (field, column) in batch.schema.fields.iter().zip(&batch.columns) {
+            if bytes.len() > 1 {
+                bytes.push(b',');
+            }
+            bytes.extend_from_slice(format!("\"{}\":", field.name).as_bytes());
+            write_json(&mut bytes, &column.value(row, &field.ty), &field.ty, TimeFormat::Text);
+        }
+        bytes.push(b'}');
+        let time = batch.time(row);
+        self.write(&DeadEvent {
+            stream: Some(batch.schema.stream.to_string()),
+            origin: "history".to_owned(),
+            position: String::new(),
+            reason: "future".to_owned(),
+            message: format!("its time {time} lies too far ahead of this machine's clock"),
+            bytes,
+        })
+    }
+
+    fn write(&mut self, letter: &DeadEvent) -> Result<(), Failure> {
+        let failed = Failure::io(&self.path);
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let file = File::create(&self.path).map_err(&failed)?;
+                self.file.insert(BufWriter::new(file))
+            }
+        };
+        let mut line = serde_json::to_vec(letter).map_err(Failure::bug)?;
+        line.push(b'\n');
+        file.write_all(&line).map_err(&failed)
+    }
+
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        match &mut self.file {
+            Some(file) => file.flush().map_err(Failure::io(&self.path)),
+            None => Ok(()),
+        }
+    }
+
+    /// The file, if there is any letter.
+    pub fn path_if_any(&self) -> Option<&Path> {
+        self.file.as_ref().map(|_| &*self.path)
+    }
+}

@@ -1,0 +1,115 @@
+//! What a computation tells when it is done.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use millrace_stream::Counts;
+use serde_json::json;
+
+use crate::console::{counted, duration, grouped, rate, say};
+use crate::exit::Failure;
+
+/// What was done, stream by stream.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// By the streams' indexes.
+    pub streams: BTreeMap<usize, StreamSummary>,
+    pub rows: u64,
+    pub took: Duration,
+}
+
+#[derive(Debug)]
+pub struct StreamSummary {
+    name: String,
+    pub counts: Counts,
+    /// Dead letters by reason, those of the future included.
+    dead: BTreeMap<&'static str, u64>,
+}
+
+impl StreamSummary {
+    /// Every record is in exactly one of these.
+    fn records(&self) -> u64 {
+        let Counts { applied, duplicate, late, future: _, replayed: _ } = self.counts;
+        applied + duplicate + late + self.dead_total()
+    }
+
+    fn dead_total(&self) -> u64 {
+        self.dead.values().sum()
+    }
+}
+
+impl Summary {
+    pub fn add_stream(&mut self, index: usize, name: &str) {
+        let (name, counts, dead) = (name.to_owned(), Counts::default(), BTreeMap::new());
+        self.streams.insert(index, StreamSummary { name, counts, dead });
+    }
+
+    pub fn dead(&mut self, stream: usize, reason: &'static str) {
+        if let Some(stream) = self.streams.get_mut(&stream) {
+            *stream.dead.entry(reason).or_default() += 1;
+        }
+    }
+
+    pub fn print(&self, view: &str, output: &Path, letters: Option<&Path>) -> Result<(), Failure> {
+        let events: u64 = self.streams.values().map(StreamSummary::records).sum();
+        say!(
+            "{}: {} rows of view {view} from {} events in {} ({} events/s)",
+            output.display(),
+            grouped(self.rows),
+            grouped(events),
+            duration(self.took),
+            grouped(rate(events, self.took)),
+        )?;
+        for stream in self.streams.values() {
+            let Counts { applied, duplicate, late, .. } = stream.counts;
+            let [records, applied, duplicate, late, dead] =
+                [stream.records(), applied, duplicate, late, stream.dead_total()].map(grouped);
+            say!(
+                "  {}: {records} in = {applied} applied + {duplicate} duplicate + {late} late \
+                 + {dead} dead-lettered",
+                stream.name,
+            )?;
+            for (reason, count) in &stream.dead {
+                say!("    {reason}: {}", counted(*count as usize, "dead letter"))?;
+            }
+        }
+        match letters {
+            Some(path) => say!("  dead letters: {}", path.display()),
+            None => Ok(()),
+        }
+    }
+
+    pub fn print_json(
+        &self,
+        view: &str,
+        output: &Path,
+        letters: Option<&Path>,
+    ) -> Result<(), Failure> {
+        let streams: BTreeMap<&str, serde_json::Value> = self
+            .streams
+            .values()
+            .map(|s| {
+                let Counts { applied, duplicate, late, .. } = s.counts;
+                let counts = json!({
+                    "records": s.records(),
+                    "applied": applied,
+                    "duplicate": duplicate,
+                    "late": late,
+                    "dead": s.dead_total(),
+                    "dead_by_reason": s.dead,
+                });
+                (s.name.as_str(), counts)
+            })
+            .collect();
+        let all = json!({
+            "view": view,
+            "output": output.display().to_string(),
+            "rows": self.rows,
+            "seconds": self.took.as_secs_f64(),
+            "streams": streams,
+            "dead_letters": letters.map(|p| p.display().to_string()),
+        });
+        say!("{all}")
+    }
+}

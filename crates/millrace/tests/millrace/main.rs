@@ -1,0 +1,11 @@
+//! The program as its users meet it: its commands, what they print, and how they end.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be unwrapped here is the test's failure")]
+
+mod compute;
+mod configuration;
+mod demo;
+mod key;
+mod program;
+mod project;
+mod walk_through;
