@@ -169,6 +169,11 @@ impl Shape {
         &self.layout
     }
 
+    /// Whether the order of equal times matters: every event then needs its id.
+    pub fn needs_ids(&self) -> bool {
+        self.ordered
+    }
+
     /// Whether a key can be forgotten once all its windows are empty.
     pub fn has_lifetime(&self) -> bool {
         self.layout.windows.contains(&Window::Lifetime)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millrace_event::{Batch, Schema};
 
 use crate::columns::{Cell, Columns};
-use crate::dead::FaultBox;
+use crate::dead::Fault;
 use crate::{DeadLetter, Error, Limits, Position};
 
 /// One block of records, read: every record is either a row of the batch or a dead letter.
@@ -66,6 +66,7 @@ impl BlockPlan {
         origin: &str,
         limits: Limits,
     ) -> Result<BlockPlan, Error> {
+        let limits = limits.bounded();
         if body.len() > limits.body_bytes {
             let (origin, given) = (origin.to_owned(), body.len());
             return Err(Error::BodyTooLarge { origin, given, limit: limits.body_bytes });
@@ -93,6 +94,10 @@ impl Block {
         }
     }
 
+    pub fn dead_count(&self) -> usize {
+        self.dead.len()
+    }
+
     pub fn has_room(&self) -> bool {
         self.columns.rows() + self.dead.len() < self.rows_max && self.bytes_read < self.bytes_max
     }
@@ -118,13 +123,13 @@ impl Block {
     }
 
     /// The record at the present position is dead.
-    pub fn bad(&mut self, fault: FaultBox, record: &[u8]) {
-        let letter = fault.into_letter(&self.origin, self.position(), record, &self.limits);
+    pub fn bad(&mut self, fault: &Fault, record: &[u8]) {
+        let letter = fault.letter(&self.origin, self.position(), record, &self.limits);
         self.dead.push(letter);
     }
 
     /// The record at the present position is dead, and only its start is at hand.
-    pub fn bad_start(&mut self, fault: FaultBox, start: &[u8], bytes_total: u64) {
+    pub fn bad_start(&mut self, fault: &Fault, start: &[u8], bytes_total: u64) {
         self.bad(fault, start);
         if let Some(letter) = self.dead.last_mut() {
             letter.bytes_total = bytes_total;

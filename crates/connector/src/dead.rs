@@ -180,8 +180,8 @@ impl Fault {
     }
 
     /// The letter for `record`, which is whole: what is beyond the record limit is cut here.
-    pub fn into_letter(
-        self,
+    pub fn letter(
+        &self,
         origin: &Arc<str>,
         position: Position,
         record: &[u8],
@@ -193,8 +193,8 @@ impl Fault {
             origin: Arc::clone(origin),
             position,
             reason: self.reason,
-            field: self.field,
-            message: self.message,
+            field: self.field.clone(),
+            message: self.message.clone(),
             bytes: record.iter().take(keep).copied().collect(),
             bytes_total: record.len() as u64,
         }

@@ -28,6 +28,23 @@ impl Limits {
     pub const BODY_BYTES: usize = 256 << 20;
     /// 16 MiB.
     pub const BLOCK_BYTES: usize = 16 << 20;
+    /// 1 GiB, the most that any limit of bytes may be set to: a block and one record more must
+    /// stay below the 4 GiB that a text column can address.
+    pub const BYTES_MAX: usize = 1 << 30;
+
+    /// With no limit of bytes beyond [`Limits::BYTES_MAX`].
+    #[must_use]
+    pub(crate) fn bounded(self) -> Limits {
+        let bounded = |bytes: usize| bytes.min(Limits::BYTES_MAX);
+        Limits {
+            field_bytes: bounded(self.field_bytes),
+            record_bytes: bounded(self.record_bytes),
+            depth: self.depth,
+            kept_bytes: bounded(self.kept_bytes),
+            body_bytes: bounded(self.body_bytes),
+            block_bytes: bounded(self.block_bytes),
+        }
+    }
 }
 
 impl Default for Limits {

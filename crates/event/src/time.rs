@@ -130,7 +130,7 @@ fn parse_time(b: &[u8]) -> Option<EventTime> {
         let digits = b.get(from..to)?;
         let mut n = 0i64;
         for d in digits {
-            n = n * 10 + i64::from(d.is_ascii_digit().then_some(d - b'0')?);
+            n = n * 10 + i64::from(d.is_ascii_digit().then(|| d - b'0')?);
         }
         Some(n)
     };
@@ -220,7 +220,9 @@ mod tests {
             "2026-01-01T01:00:00+01:00".parse::<EventTime>().unwrap(),
             EventTime(1_767_225_600_000_000)
         );
-        for wrong in ["2026-02-30", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00", "x", ""] {
+        for wrong in
+            ["2026-02-30", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00", "x", "", "2026-01-01}"]
+        {
             assert!(wrong.parse::<EventTime>().is_err(), "{wrong}");
         }
     }

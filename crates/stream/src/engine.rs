@@ -269,6 +269,7 @@ impl Engine {
                 shape: &shape,
                 arguments: &arguments,
                 keys: &keys,
+                ids: &ids,
                 horizon: Horizon::at(&shape, exact_from),
             };
             let mut of_shard = vec![Vec::new(); self.shards.len()];
@@ -278,22 +279,17 @@ impl Engine {
                     of_shard[shard_of(keys.hashes[at], self.shards.len())].push(*row);
                 }
             }
-            self.scatter(&input, &of_shard, &ids)?;
+            self.scatter(&input, &of_shard)?;
         }
         Ok(())
     }
 
-    fn scatter(
-        &mut self,
-        input: &GroupRows<'_>,
-        of_shard: &[Vec<u32>],
-        ids: &[EventId],
-    ) -> Result<(), EngineError> {
+    fn scatter(&mut self, input: &GroupRows<'_>, of_shard: &[Vec<u32>]) -> Result<(), EngineError> {
         let cold: &(dyn ColdBlocks + Send + Sync) = &*self.cold;
         let rows: usize = of_shard.iter().map(Vec::len).sum();
         if self.settings.threads <= 1 || rows < PARALLEL_ROWS_MIN {
             for (shard, rows) in self.shards.iter_mut().zip(of_shard) {
-                shard.apply(input, rows, ids, cold).map_err(EngineError::Cold)?;
+                shard.apply(input, rows, cold).map_err(EngineError::Cold)?;
             }
             return Ok(());
         }
@@ -302,7 +298,7 @@ impl Engine {
                 .shards
                 .iter_mut()
                 .zip(of_shard)
-                .map(|(shard, rows)| scope.spawn(move || shard.apply(input, rows, ids, cold)))
+                .map(|(shard, rows)| scope.spawn(move || shard.apply(input, rows, cold)))
                 .collect();
             let join = |t: std::thread::ScopedJoinHandle<'_, Result<(), String>>| {
                 t.join().unwrap_or_else(|_| Err("a shard's thread failed".to_owned()))

@@ -193,11 +193,14 @@ impl Ordered {
 
     /// By (time, id). Ids are looked at only where times are equal.
     fn sort(&self, places: &mut [Place]) {
+        let view = self.engine.plan.views[self.view].stream;
         let id = |p: &Place| -> EventId { self.pending[p.stream].id(p.row as usize) };
         places.sort_by_key(|p| p.time);
         for ties in places.chunk_by_mut(|a, b| a.time == b.time) {
             if ties.len() > 1 {
-                ties.sort_by_cached_key(|p| (id(p), p.stream));
+                // Another stream's event of the same id does not precede the view's: it is read
+                // first.
+                ties.sort_by_cached_key(|p| (id(p), p.stream != view));
             }
         }
     }
@@ -248,12 +251,18 @@ impl Ordered {
         let batch = &sorted[plan.groups[group].stream];
         let arguments = Arguments::evaluate(&shape, batch);
         let own_keys = Keys::of(batch, &plan.groups[group].keys, &self.engine.hasher);
+        let ids: Vec<EventId> = if shape.needs_ids() {
+            (0..batch.len()).map(|r| batch.id(r)).collect()
+        } else {
+            Vec::new()
+        };
         let watermark = EventTime(bound.0.min(self.engine.watermark(plan.groups[group].stream).0));
         let input = GroupRows {
             group,
             shape: &shape,
             arguments: &arguments,
             keys: &own_keys,
+            ids: &ids,
             horizon: Horizon::at(&shape, watermark.min(first_time(sorted))),
         };
         let rows = read_keys.hashes.len();

@@ -27,6 +27,9 @@ pub(crate) struct GroupRows<'a> {
     pub(crate) shape: &'a Arc<Shape>,
     pub(crate) arguments: &'a Arguments,
     pub(crate) keys: &'a Keys,
+    /// One per event of the batch; none at all where events come in order and no value depends
+    /// on the order of equal times.
+    pub(crate) ids: &'a [EventId],
     pub(crate) horizon: Horizon,
 }
 
@@ -36,12 +39,11 @@ impl Shard {
         Shard { tables, scratch: Scratch::default() }
     }
 
-    /// Adds these rows of a batch to their keys. `ids` has one id per row of the batch.
+    /// Adds these rows of a batch to their keys.
     pub(crate) fn apply(
         &mut self,
         input: &GroupRows<'_>,
         rows: &[u32],
-        ids: &[EventId],
         cold: &dyn ColdBlocks,
     ) -> Result<(), String> {
         let table = &mut self.tables[input.group];
@@ -55,7 +57,7 @@ impl Shard {
             for (slot, row) in slots.iter().zip(rows) {
                 let row = *row as usize;
                 let state = table.change(*slot, input.group, input.shape, cold)?;
-                state.insert(input.shape, input.arguments, row, ids.get(row), input.horizon);
+                state.insert(input.shape, input.arguments, row, input.ids.get(row), input.horizon);
             }
         }
         Ok(())
@@ -122,7 +124,13 @@ impl Shard {
                 let state = table.change(*slot, input.group, input.shape, cold)?;
                 state.read(input.shape, &at, input.horizon, time, &mut self.scratch, out);
                 if input.arguments.is_relevant(input.shape, row) {
-                    state.insert(input.shape, input.arguments, row, None, input.horizon);
+                    state.insert(
+                        input.shape,
+                        input.arguments,
+                        row,
+                        input.ids.get(row),
+                        input.horizon,
+                    );
                 }
             }
         }
@@ -169,7 +177,13 @@ impl Shard {
                     let table = &mut self.tables[input.group];
                     let slot = table.find_or_insert(keys.hashes[row], keys.get(row));
                     let state = table.change(slot, input.group, input.shape, cold)?;
-                    state.insert(input.shape, input.arguments, row, None, input.horizon);
+                    state.insert(
+                        input.shape,
+                        input.arguments,
+                        row,
+                        input.ids.get(row),
+                        input.horizon,
+                    );
                 }
                 Ok(())
             }

@@ -30,6 +30,8 @@ pub struct Tally {
     pub scenarios: u64,
     pub variations: u64,
     pub values: u64,
+    /// Those of them that are null.
+    pub nulls: u64,
 }
 
 impl Tally {
@@ -37,13 +39,20 @@ impl Tally {
         self.scenarios += other.scenarios;
         self.variations += other.variations;
         self.values += other.values;
+        self.nulls += other.nulls;
+    }
+
+    fn count(&mut self, answers: &[Answer]) {
+        self.values += answers.len() as u64;
+        self.nulls += answers.iter().filter(|a| a.value.is_null()).count() as u64;
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { scenarios, variations, values } = self;
-        write!(f, "{scenarios} scenarios, {variations} variations, {values} values compared")
+        let Tally { scenarios, variations, values, nulls } = self;
+        write!(f, "{scenarios} scenarios in {variations} variations, ")?;
+        write!(f, "{values} values compared, {nulls} of them null")
     }
 }
 
@@ -145,6 +154,11 @@ impl<'a> Comparison<'a> {
                     engine = engine.restored(shards)?;
                     fates
                 }
+                Saving::Spilled => {
+                    let fates = engine.arrive(&arrivals)?;
+                    engine.spill();
+                    fates
+                }
                 Saving::InSteps => {
                     let (restored, fates) = engine.checkpointed(&arrivals, shards)?;
                     engine = restored;
@@ -162,11 +176,19 @@ impl<'a> Comparison<'a> {
                 }
             }
             if goes {
-                engine.sweep();
+                if variation.saving == Saving::Never {
+                    engine.sweep();
+                }
                 self.ask_now(&spec, &mut engine, some, &mut random, found)?;
             }
             if found.len() >= FAILURES_MAX {
                 return Ok(());
+            }
+        }
+        if variation.replays {
+            let replayed = replay(&mut spec, &mut engine, deliveries, &mut applied)?;
+            if goes {
+                self.ask_now(&spec, &mut engine, &replayed, &mut random, found)?;
             }
         }
         applied.sort_unstable();
@@ -287,9 +309,12 @@ impl<'a> Comparison<'a> {
         deliveries: &[Delivery],
         found: &mut Vec<What>,
     ) -> Result<(), EngineError> {
-        // Files do not fall idle, and are not known before they are read.
+        // Files do not fall idle, and are all known before the first is read.
         let rules = Rules { idle_after: Span(i64::MAX), ..self.scenario.rules };
         let mut spec = Spec::new(Arc::clone(&self.scenario.plan), rules);
+        for delivery in deliveries {
+            spec.partition(delivery.arrival.stream, &delivery.arrival.partition);
+        }
         deliveries.iter().for_each(|d| {
             spec.arrive(d.arrival.clone());
         });
@@ -331,7 +356,7 @@ impl<'a> Comparison<'a> {
     ) {
         let group = &self.scenario.plan.groups[group];
         assert_eq!(expected.len(), got.len(), "{}: one answer per feature", self.scenario.name);
-        self.tally.values += expected.len() as u64;
+        self.tally.count(expected);
         for (feature, (expected, got)) in group.features.iter().zip(expected.iter().zip(got)) {
             if !same(expected, got) {
                 found.push(What::Read {
@@ -356,7 +381,7 @@ impl<'a> Comparison<'a> {
     ) {
         let view = &self.scenario.plan.views[view];
         assert_eq!(expected.len(), got.len(), "{}: one answer per column", self.scenario.name);
-        self.tally.values += expected.len() as u64;
+        self.tally.count(expected);
         for (column, (expected, got)) in view.columns.iter().zip(expected.iter().zip(got)) {
             if !same(expected, got) {
                 found.push(What::View {
@@ -369,4 +394,27 @@ impl<'a> Comparison<'a> {
             }
         }
     }
+}
+
+/// Replays each event that was late and never applied, once, as a reader of the late log would.
+fn replay(
+    spec: &mut Spec,
+    engine: &mut Driver,
+    deliveries: &[Delivery],
+    applied: &mut Vec<usize>,
+) -> Result<Vec<Delivery>, EngineError> {
+    let mut replayed = Vec::new();
+    for (at, delivery) in deliveries.iter().enumerate() {
+        let place = |a: &Arrival| (a.stream, spec.position(a.stream, &a.row));
+        let (own, fate) = &spec.arrivals()[at];
+        let is_there =
+            spec.arrivals().iter().any(|(a, f)| *f == Fate::Applied && place(a) == place(own));
+        if *fate == Fate::Late && !is_there && !applied.contains(&delivery.number) {
+            spec.replay(at);
+            engine.replay(&delivery.arrival)?;
+            applied.push(delivery.number);
+            replayed.push(delivery.clone());
+        }
+    }
+    Ok(replayed)
 }

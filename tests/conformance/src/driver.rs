@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use millrace_event::{Batch, Column, Key, Span, State, Value};
 use millrace_feature::plan::Plan;
-use millrace_stream::{Block, Engine, EngineError, Ordered, Settings, Sweep};
+use millrace_store::{Location, SegmentId};
+use millrace_stream::{Block, ColdBlocks, Engine, EngineError, Ordered, Settings, Sweep};
 
 use crate::spec::{Answer, Arrival, Fate, Position, Rules};
 
@@ -21,11 +22,25 @@ pub struct Driver {
     engine: Engine,
     /// What checkpoints have written so far: a table's key state by key.
     stored: BTreeMap<(u16, Vec<u8>), Vec<u8>>,
+    /// Key states that were moved out of memory, by offset.
+    cold: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+#[derive(Debug)]
+struct Cold(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl ColdBlocks for Cold {
+    fn load(&self, location: Location) -> Result<Vec<u8>, String> {
+        let cold = self.0.lock().map_err(|e| e.to_string())?;
+        let found = usize::try_from(location.offset).ok().and_then(|at| cold.get(at)).cloned();
+        found.ok_or_else(|| format!("nothing was written at {location:?}"))
+    }
 }
 
 pub fn settings(rules: Rules, history: Span, shards: usize) -> Settings {
     Settings {
         shards,
+        threads: shards,
         history,
         idle_after: rules.idle_after,
         future_max: rules.future_max,
@@ -35,8 +50,10 @@ pub fn settings(rules: Rules, history: Span, shards: usize) -> Settings {
 
 impl Driver {
     pub fn new(plan: Arc<Plan>, settings: Settings) -> Driver {
-        let engine = Engine::new(Arc::clone(&plan), settings.clone(), SECRET);
-        Driver { plan, settings, engine, stored: BTreeMap::new() }
+        let mut engine = Engine::new(Arc::clone(&plan), settings.clone(), SECRET);
+        let cold = Arc::default();
+        engine.set_cold_blocks(Box::new(Cold(Arc::clone(&cold))));
+        Driver { plan, settings, engine, stored: BTreeMap::new(), cold }
     }
 
     /// Makes an origin known.
@@ -57,6 +74,12 @@ impl Driver {
         Ok(fates)
     }
 
+    /// Applies a late event after all.
+    pub fn replay(&mut self, late: &Arrival) -> Result<(), EngineError> {
+        let batch = batch_of(&self.plan, late.stream, std::iter::once(&late.row[..]));
+        self.engine.replay(late.stream, &batch)
+    }
+
     pub fn read(
         &mut self,
         group: usize,
@@ -74,9 +97,31 @@ impl Driver {
         Ok(self.engine.view(view, &event)?.into_iter().map(answer).collect())
     }
 
-    /// Settles and forgets what no read can show any more, for every key.
+    /// Writes a checkpoint, then forgets what no read can show any more, for every key.
     pub fn sweep(&mut self) {
+        self.engine.begin_checkpoint();
+        let mut blocks: Vec<Block> = Vec::new();
+        while self.engine.continue_checkpoint(usize::MAX, &mut blocks) {}
+        self.store(blocks);
         self.engine.sweep(Sweep { keys: usize::MAX, spill: false });
+    }
+
+    /// Writes a checkpoint and moves every key state out of memory.
+    pub fn spill(&mut self) {
+        self.engine.begin_checkpoint();
+        let mut blocks: Vec<Block> = Vec::new();
+        while self.engine.continue_checkpoint(usize::MAX, &mut blocks) {}
+        for block in blocks {
+            let Some(bytes) = block.bytes else { continue };
+            let mut cold = self.cold.lock().expect("nothing panics while it holds the lock");
+            let (offset, len) = (cold.len() as u64, bytes.len() as u32);
+            cold.push(bytes);
+            let location = Location { segment: SegmentId(1), offset, len };
+            self.engine.locate(block.table, &block.key, location);
+        }
+        // The first round only notes that nothing was used since.
+        self.engine.sweep(Sweep { keys: usize::MAX, spill: true });
+        self.engine.sweep(Sweep { keys: usize::MAX, spill: true });
     }
 
     /// The same engine, saved whole and read back onto so many shards.
@@ -86,7 +131,7 @@ impl Driver {
         let settings = Settings { shards, ..self.settings };
         let (engine, _) =
             Engine::restore(Arc::clone(&self.plan), settings.clone(), &snapshot.head, blocks)?;
-        Ok(Driver { plan: self.plan, settings, engine, stored: BTreeMap::new() })
+        Ok(Driver { settings, engine, stored: BTreeMap::new(), ..self })
     }
 
     /// Applies arrivals while a checkpoint is being written, and again to the engine that is read
@@ -101,13 +146,7 @@ impl Driver {
         self.engine.continue_checkpoint(1, &mut blocks);
         self.arrive(arrivals)?;
         while self.engine.continue_checkpoint(1, &mut blocks) {}
-        for block in blocks {
-            let at = (block.table, block.key.as_bytes().to_vec());
-            match block.bytes {
-                Some(bytes) => self.stored.insert(at, bytes),
-                None => self.stored.remove(&at),
-            };
-        }
+        self.store(blocks);
         let stored = self.stored.iter().map(|((table, key), bytes)| {
             let block =
                 Block { table: *table, key: Key::from_bytes(key), bytes: Some(bytes.clone()) };
@@ -115,11 +154,24 @@ impl Driver {
         });
         let settings = Settings { shards, ..self.settings };
         let (engine, _) = Engine::restore(Arc::clone(&self.plan), settings.clone(), &head, stored)?;
-        let mut driver = Driver { plan: self.plan, settings, engine, stored: self.stored };
+        let mut driver = Driver { settings, engine, ..self };
         let fates = driver.arrive(arrivals)?;
         Ok((driver, fates))
     }
+
+    fn store(&mut self, blocks: Vec<Block>) {
+        for block in blocks {
+            let at = (block.table, block.key.as_bytes().to_vec());
+            match block.bytes {
+                Some(bytes) => self.stored.insert(at, bytes),
+                None => self.stored.remove(&at),
+            };
+        }
+    }
 }
+
+/// An event, and a view's columns for it.
+pub type Row = (Vec<Value>, Vec<Answer>);
 
 /// A view's vectors for all events of its stream, in the order in which they come out.
 pub fn in_order(
@@ -128,7 +180,7 @@ pub fn in_order(
     settings: Settings,
     arrivals: &[&Arrival],
     batch: usize,
-) -> Result<Vec<(Vec<Value>, Vec<Answer>)>, EngineError> {
+) -> Result<Vec<Row>, EngineError> {
     let mut ordered = Ordered::new(Arc::clone(plan), view, settings, false);
     let mut out = Vec::new();
     let columns = &plan.views[view].columns;
@@ -147,6 +199,10 @@ pub fn in_order(
     };
     let needed: Vec<&Arrival> =
         arrivals.iter().copied().filter(|a| ordered.needs(a.stream)).collect();
+    // Files are opened before they are read: none runs ahead of one that has not begun.
+    for arrival in &needed {
+        ordered.partition(arrival.stream, &arrival.partition);
+    }
     for some in needed.chunks(batch) {
         for together in runs(some) {
             let first = together[0];

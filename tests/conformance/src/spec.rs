@@ -74,13 +74,9 @@ impl Spec {
         fate
     }
 
-    /// Applies the late events after all.
-    pub fn replay(&mut self) {
-        for (_, fate) in &mut self.arrivals {
-            if *fate == Fate::Late {
-                *fate = Fate::Applied;
-            }
-        }
+    /// Applies a late event after all; `arrival` counts all arrivals from 0.
+    pub fn replay(&mut self, arrival: usize) {
+        self.arrivals[arrival].1 = Fate::Applied;
     }
 
     pub fn watermark(&self, stream: usize) -> EventTime {

@@ -8,6 +8,8 @@ pub struct Variation {
     pub order: Order,
     /// Whether some events are delivered again.
     pub redelivers: bool,
+    /// Whether late events are applied after all, when everything has arrived.
+    pub replays: bool,
     pub seed: u64,
     pub shards: usize,
     /// The most events of one micro-batch.
@@ -32,6 +34,8 @@ pub enum Saving {
     Whole,
     /// What changed since the last time, while the batch is being applied.
     InSteps,
+    /// What changed; then every key state is moved out of memory.
+    Spilled,
 }
 
 /// When questions are asked.
@@ -53,6 +57,7 @@ impl Variation {
     const PLAIN: Variation = Variation {
         order: Order::AsWritten,
         redelivers: false,
+        replays: false,
         seed: 0,
         shards: 1,
         batch: 1,
@@ -81,13 +86,14 @@ impl Variation {
     fn of_order(plain: Variation) -> Vec<Variation> {
         let goes = Variation { reading: Reading::AsItGoes, ..plain };
         vec![
-            Variation { shards: 4, batch: 1_000, ..plain },
+            Variation { shards: 4, batch: 10_000, ..plain },
             Variation { saving: Saving::Whole, ..plain },
             Variation { saving: Saving::InSteps, batch: 2, shards: 4, ..plain },
-            Variation { redelivers: true, batch: 3, ..plain },
+            Variation { redelivers: true, replays: true, batch: 3, ..plain },
             goes,
             Variation { shards: 4, saving: Saving::Whole, ..goes },
             Variation { saving: Saving::InSteps, batch: 3, ..goes },
+            Variation { saving: Saving::Spilled, replays: true, batch: 2, shards: 3, ..goes },
             Variation { redelivers: true, batch: 2, ..goes },
             Variation { reading: Reading::InOrder, ..plain },
             Variation { reading: Reading::InOrder, redelivers: true, shards: 4, batch: 7, ..plain },
@@ -98,7 +104,7 @@ impl Variation {
     pub fn of_random(seed: u64) -> Vec<Variation> {
         let all = Variation::of_order(Variation { seed, ..Variation::PLAIN });
         let pick = |from: usize, many: u64| from + (seed % many) as usize;
-        [pick(0, 4), pick(4, 4), pick(4, 3), pick(8, 2)].into_iter().map(|i| all[i]).collect()
+        [pick(0, 4), pick(4, 5), pick(4, 4), pick(9, 2)].into_iter().map(|i| all[i]).collect()
     }
 }
 
@@ -111,10 +117,14 @@ impl fmt::Display for Variation {
         if self.redelivers {
             write!(f, ", some again (seed {})", self.seed)?;
         }
+        if self.replays {
+            write!(f, ", late ones replayed")?;
+        }
         write!(f, ", {} shards, batches of {}", self.shards, self.batch)?;
         match self.saving {
             Saving::Never => {}
             Saving::Whole => write!(f, ", saved whole and restored after each")?,
+            Saving::Spilled => write!(f, ", saved and moved out of memory after each")?,
             Saving::InSteps => write!(f, ", saved in steps and restored during each")?,
         }
         match self.reading {

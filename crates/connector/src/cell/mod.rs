@@ -1,5 +1,6 @@
 //! One cell: from text to a word, a float or a string, exactly or not at all.
 
+pub(crate) mod digits;
 pub(crate) mod number;
 mod read;
 pub(crate) mod time;

@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use super::record::{Split, split};
 use super::{CsvOptions, Source, start_length};
 use crate::fields::{Fields, Kind};
@@ -49,7 +47,7 @@ pub(super) fn read(
     Ok(header)
 }
 
-fn text(name: &Cow<'_, [u8]>, origin: &str) -> Result<String, Error> {
+fn text(name: &[u8], origin: &str) -> Result<String, Error> {
     String::from_utf8(name.to_vec()).map_err(|_| Error::HeaderUtf8 { origin: origin.to_owned() })
 }
 

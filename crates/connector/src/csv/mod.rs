@@ -76,6 +76,7 @@ impl CsvDecoder {
         origin: &str,
     ) -> Result<CsvDecoder, Error> {
         check_delimiter(delimiter)?;
+        let limits = limits.bounded();
         let fields = Fields::new(schema);
         let sources = header::sources(&fields, names, origin)?;
         Ok(CsvDecoder { fields, limits, delimiter, sources })
@@ -171,7 +172,7 @@ impl CsvDecoder {
                 Some(used)
             }
             Split::Bad { used, fault } => {
-                block.bad(fault, record::without_end(&rest[..used]));
+                block.bad(&fault, record::without_end(&rest[..used]));
                 block.advance(1, used);
                 Some(used)
             }
@@ -180,7 +181,7 @@ impl CsvDecoder {
                     Ok(()) => block.good(cells),
                     Err(fault) => {
                         cells.fill(Cell::Null);
-                        block.bad(fault, record::without_end(&rest[..record.used]));
+                        block.bad(&fault, record::without_end(&rest[..record.used]));
                     }
                 }
                 block.advance(record.lines, record.used);

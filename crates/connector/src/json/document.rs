@@ -35,6 +35,7 @@ pub(super) fn decode(fields: &Fields, body: &[u8], block: &mut Block) {
         if length == 0 {
             return text.broken("an object is missing");
         }
+        let dead = text.block.dead_count();
         read_record(fields, &text.rest()[..length], &mut cells, text.block);
         text.go(length);
         text.skip_space();
@@ -42,6 +43,8 @@ pub(super) fn decode(fields: &Fields, body: &[u8], block: &mut Block) {
             Some(b',') => text.go(1),
             Some(b']') => break,
             Some(_) => return text.broken("two objects are not separated by a comma"),
+            // An element that never ends has taken the rest with it, and is a letter already.
+            None if text.block.dead_count() > dead => return,
             None => return text.broken("the list is not closed"),
         }
     }
@@ -79,7 +82,7 @@ impl<'a> Text<'_, 'a> {
     /// The rest of the body cannot be cut into records, and so is one dead letter.
     fn broken(&mut self, cause: &str) {
         let message = format!("not a JSON list: {cause}; send [object, object, …]");
-        self.block.bad(Fault::of_record(Reason::BadJson, message), self.rest());
+        self.block.bad(&Fault::of_record(Reason::BadJson, message), self.rest());
     }
 }
 

@@ -34,7 +34,7 @@ pub struct JsonDecoder {
 
 impl JsonDecoder {
     pub fn new(schema: Arc<Schema>, limits: Limits) -> JsonDecoder {
-        JsonDecoder { fields: Fields::new(schema), limits }
+        JsonDecoder { fields: Fields::new(schema), limits: limits.bounded() }
     }
 
     /// Reads a whole body of lines, one object each (NDJSON). Empty lines are no records; the last
@@ -73,7 +73,7 @@ impl JsonDecoder {
                 .zip(&self.fields.schema.fields)
                 .map(|(cell, field)| cell_to_value(cell, &field.ty))
                 .collect()),
-            Err(fault) => Err(Box::new(fault.into_letter(
+            Err(fault) => Err(Box::new(fault.letter(
                 &Arc::from(origin),
                 Position::START,
                 object,
@@ -126,7 +126,7 @@ impl Decoder for JsonDecoder {
 fn read_record<'a>(fields: &Fields, record: &'a [u8], cells: &mut [Cell<'a>], block: &mut Block) {
     if record.len() > block.limits.record_bytes {
         let fault = Fault::record_too_large(record.len() as u64, &block.limits);
-        return block.bad(fault, record);
+        return block.bad(&fault, record);
     }
     if record.trim_ascii().is_empty() {
         return;
@@ -135,7 +135,7 @@ fn read_record<'a>(fields: &Fields, record: &'a [u8], cells: &mut [Cell<'a>], bl
         Ok(()) => block.good(cells),
         Err(fault) => {
             cells.fill(Cell::Null);
-            block.bad(fault, record);
+            block.bad(&fault, record);
         }
     }
 }

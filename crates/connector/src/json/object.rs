@@ -35,8 +35,8 @@ pub(super) fn read<'a>(
     if let Some(fault) = fault {
         return Err(fault);
     }
-    for field in 0..fields.len() {
-        if fields.required[field] && cells[field] == Cell::Null {
+    for (field, (required, cell)) in fields.required.iter().zip(&*cells).enumerate() {
+        if *required && *cell == Cell::Null {
             let how = if seen.has(field) { "is null" } else { "is absent" };
             return Err(Fault::missing(fields.name(field), how));
         }

@@ -3,7 +3,7 @@ use std::io::Write as _;
 use millrace_event::{EventTime, Type, Value};
 use serde_json::value::RawValue;
 
-use crate::cell::number::power_of_ten;
+use crate::cell::digits::{write_decimal, write_int};
 use crate::fields::Kind;
 
 /// How times and durations are written.
@@ -99,6 +99,7 @@ pub(crate) enum Written {
 }
 
 /// Appends one word of a column, as JSON where `Text` is then put in quotes.
+#[inline]
 pub(crate) fn write_word(out: &mut Vec<u8>, word: i64, kind: Kind, times: TimeFormat) -> Written {
     match kind {
         Kind::Bool => out.extend_from_slice(if word != 0 { b"true" } else { b"false" }),
@@ -110,11 +111,6 @@ pub(crate) fn write_word(out: &mut Vec<u8>, word: i64, kind: Kind, times: TimeFo
     Written::Number
 }
 
-#[inline]
-pub(crate) fn write_int(out: &mut Vec<u8>, n: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
-}
-
 /// The shortest digits that read back as the same float.
 #[inline]
 pub(crate) fn write_float(out: &mut Vec<u8>, x: f64) {
@@ -122,28 +118,6 @@ pub(crate) fn write_float(out: &mut Vec<u8>, x: f64) {
         out.extend_from_slice(ryu::Buffer::new().format_finite(x).as_bytes());
     } else {
         out.extend_from_slice(b"null");
-    }
-}
-
-/// With exactly `scale` digits after the point.
-#[inline]
-pub(crate) fn write_decimal(out: &mut Vec<u8>, mantissa: i64, scale: u8) {
-    if scale == 0 {
-        return write_int(out, mantissa);
-    }
-    if mantissa < 0 {
-        out.push(b'-');
-    }
-    let unit = power_of_ten(scale).unsigned_abs();
-    let digits = mantissa.unsigned_abs();
-    out.extend_from_slice(itoa::Buffer::new().format(digits / unit).as_bytes());
-    out.push(b'.');
-    let mut fraction = digits % unit;
-    let start = out.len();
-    out.resize(start + usize::from(scale), b'0');
-    for digit in out[start..].iter_mut().rev() {
-        *digit = b'0' + (fraction % 10) as u8;
-        fraction /= 10;
     }
 }
 

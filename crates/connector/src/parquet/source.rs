@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -116,7 +117,10 @@ impl ParquetSource {
             return Err(failed(format!("reading stopped at row {}", self.row)));
         }
         self.broken = true;
-        let batch = match self.reader.next() {
+        // The decoder panics on some damage; `broken` keeps a reader in that state from being used.
+        let next = catch_unwind(AssertUnwindSafe(|| self.reader.next()))
+            .map_err(|_| failed(format!("the data behind row {} is damaged", self.row)))?;
+        let batch = match next {
             Some(Ok(batch)) if batch.num_rows() > 0 => batch,
             Some(Ok(_)) | None => {
                 let (row, total) = (self.row, self.rows_total);
@@ -205,7 +209,7 @@ impl ParquetSource {
         }
         json.push(b'}');
         let position = Position::Row(self.row + row as u64);
-        fault.clone().into_letter(&self.origin, position, &json, &self.limits)
+        fault.letter(&self.origin, position, &json, &self.limits)
     }
 }
 

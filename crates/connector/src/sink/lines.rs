@@ -24,7 +24,7 @@ pub(super) struct LineWriter {
     format: LineFormat,
     times: TimeFormat,
     buffer: Vec<u8>,
-    /// Per column what stands before its cell: the delimiter, or the member's name in JSON.
+    /// In JSON, per column, what stands before its cell: a bracket or comma, and its name.
     leads: Vec<Vec<u8>>,
 }
 
@@ -38,22 +38,20 @@ impl LineWriter {
         let mut buffer = Vec::with_capacity(FLUSH_BYTES + (64 << 10));
         let mut leads = Vec::with_capacity(columns.len());
         for (at, (name, _)) in columns.iter().enumerate() {
-            let mut lead = Vec::new();
             match format {
                 LineFormat::Csv { delimiter } => {
                     if at > 0 {
-                        lead.push(delimiter);
+                        buffer.push(delimiter);
                     }
-                    buffer.extend_from_slice(&lead);
                     write_csv_text(&mut buffer, name.as_bytes(), delimiter);
                 }
                 LineFormat::Ndjson => {
-                    lead.push(if at == 0 { b'{' } else { b',' });
+                    let mut lead = vec![if at == 0 { b'{' } else { b',' }];
                     write_string(&mut lead, name);
                     lead.push(b':');
+                    leads.push(lead);
                 }
             }
-            leads.push(lead);
         }
         if matches!(format, LineFormat::Csv { .. }) {
             buffer.push(b'\n');

@@ -142,7 +142,7 @@ impl<R: Read> Feed<R> {
         let Some(end) = end else { return };
         self.start += end;
         let fault = Fault::record_too_large(skip.length, &block.limits);
-        block.bad_start(fault, &skip.kept, skip.length);
+        block.bad_start(&fault, &skip.kept, skip.length);
         block.advance(1, usize::try_from(skip.length).unwrap_or(usize::MAX) + end);
         self.skip = None;
         self.follow(block);

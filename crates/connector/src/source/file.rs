@@ -71,7 +71,7 @@ impl FileSource {
     ) -> Result<FileSource, Error> {
         let path = path.as_ref().to_owned();
         let format = Format::of(&path)?;
-        let limits = options.limits;
+        let limits = options.limits.bounded();
         let file = File::open(&path).map_err(Error::io(&path))?;
         let mut total = file.metadata().map_err(Error::io(&path))?.len();
         let plan = BlockPlan {
@@ -171,7 +171,7 @@ fn open_csv(
     options: &FileOptions,
     origin: &str,
 ) -> Result<(Feed<File>, CsvDecoder), Error> {
-    let limits = options.limits;
+    let limits = options.limits.bounded();
     let start = header_bytes(&mut file, limits.record_bytes).map_err(Error::io(path))?;
     let (decoder, byte, lines) =
         CsvDecoder::after_header(schema, &start, &options.csv, limits, origin)?;

@@ -65,7 +65,7 @@ impl TailSource {
         }
         let file = File::open(&path).map_err(Error::io(&path))?;
         let feed = feed_from(&path, file, options.resume, Position::START)?;
-        let limits = options.limits;
+        let limits = options.limits.bounded();
         let plan = BlockPlan {
             schema: Arc::clone(&schema),
             origin: Arc::from(path.to_string_lossy()),
@@ -124,7 +124,7 @@ impl TailSource {
         if length > 0 {
             let message = "the file was cut short in the middle of this record; rotate files by \
                            renaming them, or replay the record from where it was made";
-            block.bad_start(Fault::of_record(Reason::CutOff, message.to_owned()), start, length);
+            block.bad_start(&Fault::of_record(Reason::CutOff, message.to_owned()), start, length);
         }
         block
     }

@@ -21,7 +21,7 @@ pub fn eval(expr: &Expr, row: &[Answer]) -> Answer {
         Kind::Unary(Unary::IsNull, a) => Answer::given(&Value::Bool(eval(a, row).value.is_null())),
         Kind::Unary(operator, a) => {
             let a = eval(a, row);
-            strict(&[a.clone()], || unary(operator, &a.value, &expr.ty))
+            strict(std::slice::from_ref(&a), || unary(operator, &a.value, &expr.ty))
         }
         Kind::Binary(Binary::And, a, b) => junction(&[eval(a, row), eval(b, row)], false),
         Kind::Binary(Binary::Or, a, b) => junction(&[eval(a, row), eval(b, row)], true),

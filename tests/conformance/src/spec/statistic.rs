@@ -37,7 +37,14 @@ pub fn of(a: &Aggregate, values: &[Value], argument: &Type) -> Answer {
         Function::Stddev if words.len() > 1 => {
             float(exact::root(spread.magnitude(), &pairs), state)
         }
-        _ => Answer::null(State::Empty),
+        Function::Mean | Function::Variance | Function::Stddev => Answer::null(State::Empty),
+        Function::Count
+        | Function::Min
+        | Function::Max
+        | Function::Distinct
+        | Function::First
+        | Function::Last
+        | Function::LastN(_) => unreachable!("{:?} is no statistic", a.function),
     }
 }
 

@@ -22,7 +22,7 @@ const FEW_BOUNDS: Bounds = Bounds { keys_max: 2, positions_max: 4 };
 
 pub fn cases() -> Vec<Case> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    Case::all(&corpus).unwrap()
+    Case::all(&corpus).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]

@@ -1,0 +1,12 @@
+//! The connector through its public face: what is read, what is dead, what is written.
+
+mod csv;
+mod dead_letters;
+mod hostile;
+mod json;
+mod parquet;
+mod round_trip;
+mod rows;
+mod sinks;
+mod sources;
+mod tail;
