@@ -174,20 +174,6 @@ impl Shape {
         self.ordered
     }
 
-    /// Whether a key can be forgotten once all its windows are empty.
-    pub fn has_lifetime(&self) -> bool {
-        self.layout.windows.contains(&Window::Lifetime)
-    }
-
-    /// How long after an event a key state may still need something of it.
-    pub fn longest(&self) -> Span {
-        let widths = self.layout.windows.iter().map(|w| match w {
-            Window::Sliding { width, every } => Span(width.0 + every.map_or(0, |e| e.0)),
-            Window::Lifetime => Span(0),
-        });
-        widths.max().unwrap_or(Span(0))
-    }
-
     fn place_arguments(&mut self) {
         for (index, input) in self.layout.inputs.iter().enumerate() {
             let read = self

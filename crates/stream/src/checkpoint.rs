@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::clock::PartitionClock;
 use crate::engine::{Counts, Engine, EngineError};
 use crate::keys::{hash_key, shard_of};
+use crate::registry::Registry;
 use crate::remembered::IdHash;
 use crate::settings::Settings;
-use crate::table::Block;
+use crate::table::{Block, Table};
 
 /// Tables from here on hold the remembered ids of streams, below it the key states of groups.
 pub const ID_TABLES: u16 = 0x8000;
@@ -26,14 +27,8 @@ pub const ID_TABLES: u16 = 0x8000;
 struct Head {
     version: u32,
     secret: [u8; 16],
-    tables: Vec<TableHead>,
+    tables: Registry,
     streams: Vec<StreamHead>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct TableHead {
-    group: String,
-    layout: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,12 +70,12 @@ impl Engine {
     pub fn begin_checkpoint(&mut self) -> Vec<u8> {
         for group in 0..self.plan.groups.len() {
             for shard in &mut self.shards {
-                shard.tables[group].begin_checkpoint(group as u16);
+                shard.tables[group].begin_checkpoint();
             }
         }
         for (index, stream) in self.streams.iter_mut().enumerate() {
             let new = stream.remembered.take_new();
-            let table = ID_TABLES | index as u16;
+            let table = self.registry.table_of_stream(index);
             self.captured_ids.extend(new.into_iter().map(|(id, time)| id_block(table, id, time)));
         }
         self.head()
@@ -93,9 +88,10 @@ impl Engine {
         let mut more = false;
         for group in 0..self.plan.groups.len() {
             let shape = Arc::clone(&self.shapes[group]);
+            let number = self.registry.table_of_group(group);
             for shard in &mut self.shards {
                 let table = &mut shard.tables[group];
-                more |= table.continue_checkpoint(keys, group as u16, &shape, out);
+                more |= table.continue_checkpoint(keys, number, &shape, out);
             }
         }
         more
@@ -113,22 +109,17 @@ impl Engine {
     /// The next checkpoint will hold every key state and every remembered id.
     pub fn mark_everything(&mut self) {
         for shard in &mut self.shards {
-            shard.tables.iter_mut().for_each(crate::table::Table::mark_all);
+            shard.tables.iter_mut().for_each(Table::mark_all);
         }
         for (index, stream) in self.streams.iter_mut().enumerate() {
             stream.remembered.take_new();
-            let table = ID_TABLES | index as u16;
+            let table = self.registry.table_of_stream(index);
             let all = stream.remembered.all().into_iter();
             self.captured_ids.extend(all.map(|(id, time)| id_block(table, id, time)));
         }
     }
 
     fn head(&self) -> Vec<u8> {
-        let tables = self
-            .plan
-            .groups
-            .iter()
-            .map(|g| TableHead { group: g.name.to_string(), layout: g.layout.hash });
         let streams = self.plan.streams.iter().zip(&self.streams).map(|(plan, s)| StreamHead {
             stream: plan.schema.stream.to_string(),
             watermark: s.clock.watermark.0,
@@ -139,7 +130,7 @@ impl Engine {
         let head = Head {
             version: VERSION,
             secret: self.secret,
-            tables: tables.collect(),
+            tables: self.registry.clone(),
             streams: streams.collect(),
         };
         serde_json::to_vec(&head).expect("a head is plain data")
@@ -165,60 +156,38 @@ impl Engine {
             )));
         }
         let mut engine = Engine::build(plan, settings, true, head.secret);
-        let (groups, mut restored) = engine.match_tables(&head);
-        let streams = engine.restore_clocks(&head);
+        engine.restore_clocks(&head);
+        let (registry, started_empty) = Registry::continued(head.tables, &engine.plan)?;
+        engine.registry = registry;
         for block in blocks {
             let (block, location) = block.map_err(|e| EngineError::Restore(e.to_string()))?;
-            engine.restore_block(&block, location, &groups, &streams)?;
+            engine.restore_block(&block, location)?;
         }
-        restored.keys = (0..engine.plan.groups.len())
+        let keys = (0..engine.plan.groups.len())
             .map(|group| engine.shards.iter().map(|s| s.tables[group].len() as u64).sum::<u64>())
             .sum();
-        Ok((engine, restored))
+        Ok((engine, Restored { started_empty, keys }))
     }
 
-    /// For each table of the checkpoint, the group that goes on with it.
-    fn match_tables(&self, head: &Head) -> (Vec<Option<usize>>, Restored) {
-        let groups: Vec<Option<usize>> = head
-            .tables
-            .iter()
-            .map(|table| {
-                let group = self.plan.group(&table.group)?;
-                (self.plan.groups[group].layout.hash == table.layout).then_some(group)
-            })
-            .collect();
-        let started_empty = (0..self.plan.groups.len())
-            .filter(|g| !groups.contains(&Some(*g)))
-            .map(|g| self.plan.groups[g].name.to_string())
-            .collect();
-        (groups, Restored { started_empty, keys: 0 })
-    }
-
-    fn restore_clocks(&mut self, head: &Head) -> Vec<Option<usize>> {
-        let mut streams = Vec::new();
+    fn restore_clocks(&mut self, head: &Head) {
         for from in &head.streams {
-            let index = self.plan.stream(&from.stream);
-            streams.push(index);
-            let Some(index) = index else { continue };
+            let Some(index) = self.plan.stream(&from.stream) else { continue };
             let state = &mut self.streams[index];
             state.clock.watermark = EventTime(from.watermark);
             state.clock.now = EventTime(from.now);
             state.clock.partitions = from.partitions.iter().map(PartitionClock::from).collect();
             state.counts = Counts::from_array(from.counts);
         }
-        streams
     }
 
+    /// Takes in one block; the place of one that belongs to nobody any more is given up.
     fn restore_block(
         &mut self,
         block: &Block,
         location: Option<Location>,
-        groups: &[Option<usize>],
-        streams: &[Option<usize>],
     ) -> Result<(), EngineError> {
         if block.table >= ID_TABLES {
-            let index = usize::from(block.table - ID_TABLES);
-            let stream = streams.get(index).copied().flatten();
+            let stream = self.registry.stream_of(block.table);
             if let (Some(stream), Some(bytes)) = (stream, &block.bytes) {
                 let (id, time) = read_id(&block.key, bytes)
                     .ok_or_else(|| EngineError::Restore("an id is damaged".to_owned()))?;
@@ -229,7 +198,8 @@ impl Engine {
             }
             return Ok(());
         }
-        let Some(group) = groups.get(usize::from(block.table)).copied().flatten() else {
+        let Some(group) = self.registry.group_of(block.table) else {
+            self.unclaimed.extend(location);
             return Ok(());
         };
         let hash = hash_key(&self.hasher, block.key.as_bytes());
@@ -246,18 +216,25 @@ impl Engine {
 
     /// Notes where a finished checkpoint put a block, so that it can be spilled and moved.
     pub fn locate(&mut self, table: u16, key: &Key, location: Location) {
-        if usize::from(table) >= self.plan.groups.len() {
-            return;
-        }
+        let Some(group) = self.registry.group_of(table) else { return };
         let hash = hash_key(&self.hasher, key.as_bytes());
         let shards = self.shards.len();
-        self.shards[shard_of(hash, shards)].tables[usize::from(table)].locate(hash, key, location);
+        self.shards[shard_of(hash, shards)].tables[group].locate(hash, key, location);
     }
 
     /// Locations that were overwritten or whose key is gone, since the last call.
     pub fn take_released(&mut self) -> Vec<Location> {
+        let mut released = std::mem::take(&mut self.unclaimed);
         let tables = self.shards.iter_mut().flat_map(|s| &mut s.tables);
-        tables.flat_map(crate::table::Table::take_released).collect()
+        released.extend(tables.flat_map(Table::take_released));
+        released
+    }
+
+    /// Whether an id of a checkpoint's table is still to be remembered.
+    pub fn remembers(&self, block: &Block) -> bool {
+        let time = block.bytes.as_deref().and_then(|b| read_id(&block.key, b)).map(|(_, t)| t);
+        let stream = self.registry.stream_of(block.table);
+        stream.zip(time).is_some_and(|(stream, time)| time >= self.watermark(stream))
     }
 
     /// Makes the next checkpoint write again every key state that lies in `segment`.
@@ -278,9 +255,10 @@ impl Engine {
 
     /// Whether a key is there, in memory or spilled.
     pub fn has_key(&self, table: u16, key: &Key) -> bool {
+        let Some(group) = self.registry.group_of(table) else { return false };
         let hash = hash_key(&self.hasher, key.as_bytes());
         let shard = &self.shards[shard_of(hash, self.shards.len())];
-        shard.tables.get(usize::from(table)).is_some_and(|t| t.find(hash, key.as_bytes()).is_some())
+        shard.tables[group].find(hash, key.as_bytes()).is_some()
     }
 }
 

@@ -15,11 +15,13 @@ use hashbrown::DefaultHashBuilder;
 use millrace_aggregate::{Arguments, Horizon, Position, Shape};
 use millrace_event::{Batch, Column, EventId, EventTime, Key, State, Value};
 use millrace_feature::plan::{Group, Plan};
+use millrace_store::Location;
 use thiserror::Error;
 
 use crate::clock::{PartitionId, StreamClock};
 use crate::features::{features_of, view_columns};
 use crate::keys::{Keys, hash_key, shard_of};
+use crate::registry::Registry;
 use crate::remembered::Remembered;
 use crate::settings::{PARALLEL_ROWS_MIN, Settings};
 use crate::shard::{GroupRows, Shard};
@@ -106,6 +108,10 @@ pub struct Engine {
     pub(crate) hasher: DefaultHashBuilder,
     pub(crate) cold: Box<dyn ColdBlocks + Send + Sync>,
     pub(crate) secret: [u8; 16],
+    /// The numbers of checkpoint tables.
+    pub(crate) registry: Registry,
+    /// Where a restored checkpoint holds what no definition claims.
+    pub(crate) unclaimed: Vec<Location>,
     /// Remembered ids that belong to the checkpoint under way.
     pub(crate) captured_ids: Vec<Block>,
 }
@@ -138,6 +144,8 @@ impl Engine {
             groups: (0..plan.groups.len()).filter(|g| plan.groups[*g].stream == index).collect(),
         });
         let hasher = DefaultHashBuilder::default();
+        let (registry, _) = Registry::continued(Registry::default(), &plan)
+            .expect("a plan has far fewer groups than there are table numbers");
         let shards =
             (0..settings.shards.max(1)).map(|_| Shard::new(plan.groups.len(), &hasher, tracked));
         Engine {
@@ -150,6 +158,8 @@ impl Engine {
             cold: Box::new(AllInMemory),
             secret,
             captured_ids: Vec::new(),
+            registry,
+            unclaimed: Vec::new(),
         }
     }
 

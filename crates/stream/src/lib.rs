@@ -8,6 +8,7 @@ mod features;
 mod keys;
 pub mod live;
 mod ordered;
+mod registry;
 mod remembered;
 mod settings;
 mod shard;

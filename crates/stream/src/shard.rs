@@ -56,7 +56,7 @@ impl Shard {
             warm(table, &slots[..rows.len()]);
             for (slot, row) in slots.iter().zip(rows) {
                 let row = *row as usize;
-                let state = table.change(*slot, input.group, input.shape, cold)?;
+                let state = table.change(*slot, input.shape, cold)?;
                 state.insert(input.shape, input.arguments, row, input.ids.get(row), input.horizon);
             }
         }
@@ -121,7 +121,7 @@ impl Shard {
                     continue;
                 }
                 let table = &mut self.tables[input.group];
-                let state = table.change(*slot, input.group, input.shape, cold)?;
+                let state = table.change(*slot, input.shape, cold)?;
                 state.read(input.shape, &at, input.horizon, time, &mut self.scratch, out);
                 if input.arguments.is_relevant(input.shape, row) {
                     state.insert(
@@ -176,7 +176,7 @@ impl Shard {
                 if keys.present[row] && input.arguments.is_relevant(input.shape, row) {
                     let table = &mut self.tables[input.group];
                     let slot = table.find_or_insert(keys.hashes[row], keys.get(row));
-                    let state = table.change(slot, input.group, input.shape, cold)?;
+                    let state = table.change(slot, input.shape, cold)?;
                     state.insert(
                         input.shape,
                         input.arguments,

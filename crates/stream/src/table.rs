@@ -52,6 +52,9 @@ const PENDING: u8 = 2;
 /// Used since the spill hand last came by.
 const USED: u8 = 4;
 const FREE: u8 = 8;
+/// Captured for a checkpoint that is not published: its location is that of older bytes, so that
+/// it must not be spilled.
+const UNPUBLISHED: u8 = 16;
 
 /// One key's bytes for a checkpoint; `None` says that the key is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +74,8 @@ pub(crate) struct Table {
     free: Vec<u32>,
     dirty: Vec<u32>,
     pending: Vec<u32>,
-    captured: Vec<Block>,
+    /// Keys of the checkpoint under way, as they were when it began; `None`: the key is gone.
+    captured: Vec<(Key, Option<Vec<u8>>)>,
     removed: Vec<Key>,
     /// By slot; only where key states are stored in checkpoints.
     locations: Vec<Option<Location>>,
@@ -172,23 +176,22 @@ impl Table {
     pub(crate) fn change(
         &mut self,
         at: u32,
-        group: usize,
         shape: &Shape,
         cold: &dyn ColdBlocks,
     ) -> Result<&mut KeyState, String> {
-        self.touch(at, group as u16, shape);
+        self.touch(at, shape);
         self.state_mut(at, shape, cold)
     }
 
     /// The key state is about to change: a checkpoint under way gets it as it is now.
     #[inline]
-    fn touch(&mut self, at: u32, table: u16, shape: &Shape) {
+    fn touch(&mut self, at: u32, shape: &Shape) {
         if !self.tracked {
             return;
         }
         let flags = self.slots[at as usize].flags;
         if flags & PENDING != 0 {
-            self.capture(at, table, shape);
+            self.capture(at, shape);
         }
         if flags & DIRTY == 0 {
             self.slots[at as usize].flags |= DIRTY;
@@ -196,17 +199,18 @@ impl Table {
         }
     }
 
-    fn capture(&mut self, at: u32, table: u16, shape: &Shape) {
+    fn capture(&mut self, at: u32, shape: &Shape) {
         let slot = &mut self.slots[at as usize];
         slot.flags &= !PENDING;
         let Residence::Memory(state) = &slot.state else { return };
+        slot.flags |= UNPUBLISHED;
         let mut bytes = Vec::with_capacity(128);
         state.encode(shape, &mut bytes);
-        self.captured.push(Block { table, key: slot.key.clone(), bytes: Some(bytes) });
+        self.captured.push((slot.key.clone(), Some(bytes)));
     }
 
     /// A checkpoint begins: what is dirty now belongs to it.
-    pub(crate) fn begin_checkpoint(&mut self, table: u16) {
+    pub(crate) fn begin_checkpoint(&mut self) {
         debug_assert!(self.pending.is_empty() && self.captured.is_empty());
         self.pending = std::mem::take(&mut self.dirty);
         for at in &self.pending {
@@ -216,7 +220,7 @@ impl Table {
             }
         }
         let removed = std::mem::take(&mut self.removed);
-        self.captured.extend(removed.into_iter().map(|key| Block { table, key, bytes: None }));
+        self.captured.extend(removed.into_iter().map(|key| (key, None)));
     }
 
     /// Captures up to `count` more key states; returns those captured so far and whether any are
@@ -231,18 +235,21 @@ impl Table {
         for _ in 0..count {
             let Some(at) = self.pending.pop() else { break };
             if self.slots[at as usize].flags & PENDING != 0 {
-                self.capture(at, table, shape);
+                self.capture(at, shape);
             }
         }
-        out.append(&mut self.captured);
+        let captured = self.captured.drain(..);
+        out.extend(captured.map(|(key, bytes)| Block { table, key, bytes }));
         !self.pending.is_empty()
     }
 
-    /// Marks every key as changed, so that the next checkpoint holds all of them.
+    /// Marks every key state in memory as changed, so that the next checkpoint holds it. One that
+    /// is on disk only lies in a segment as it is.
     pub(crate) fn mark_all(&mut self) {
         for at in 0..self.slots.len() as u32 {
             let slot = &mut self.slots[at as usize];
-            if slot.flags & (DIRTY | FREE) == 0 {
+            let in_memory = matches!(slot.state, Residence::Memory(_));
+            if in_memory && slot.flags & (DIRTY | FREE) == 0 {
                 slot.flags |= DIRTY;
                 self.dirty.push(at);
             }
@@ -278,6 +285,7 @@ impl Table {
         if self.locations.len() <= at {
             self.locations.resize(self.slots.len(), None);
         }
+        self.slots[at].flags &= !UNPUBLISHED;
         self.released.extend(self.locations[at].replace(location));
     }
 
@@ -334,7 +342,10 @@ impl Table {
                     self.removed.push(slot.key.clone());
                 }
                 self.remove(at, hash);
-            } else if spill && self.locations.get(self.hand).copied().flatten().is_some() {
+            } else if spill
+                && slot.flags & UNPUBLISHED == 0
+                && self.locations.get(self.hand).copied().flatten().is_some()
+            {
                 if slot.flags & USED != 0 {
                     slot.flags &= !USED;
                 } else {

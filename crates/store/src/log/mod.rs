@@ -52,6 +52,8 @@ pub struct Log {
     config: LogConfig,
     /// The first offsets of the segments, ascending; the last one is written.
     segments: Vec<Offset>,
+    /// Bytes of each segment before the last.
+    closed_bytes: Vec<u64>,
     file: Box<dyn Appender>,
     salt: u32,
     /// Bytes in the last segment, those in the buffer included.
@@ -94,6 +96,7 @@ impl Log {
             name,
             config,
             segments: vec![Offset(0)],
+            closed_bytes: Vec::new(),
             file,
             salt,
             segment_bytes: HEADER_BYTES as u64,
@@ -119,11 +122,15 @@ impl Log {
         let file = disk.append(scan.name())?;
         disk.sync_folder(&name.folder())?;
         let marked = segments.last().copied().unwrap_or_default();
+        let closed = segments.iter().take(segments.len().saturating_sub(1));
+        let bytes_of = |first: &Offset| disk.open(&Name::log_segment(&name, *first))?.len();
+        let closed_bytes = closed.map(bytes_of).collect::<Result<_, _>>()?;
         Ok(Log {
             disk,
             name,
             config,
             segments,
+            closed_bytes,
             file,
             salt: scan.salt(),
             segment_bytes: scan.position(),
@@ -143,6 +150,23 @@ impl Log {
     /// The first offsets of the segments, ascending: where retention can cut.
     pub fn segments(&self) -> &[Offset] {
         &self.segments
+    }
+
+    /// Bytes of all segments that are kept.
+    pub fn bytes(&self) -> u64 {
+        self.closed_bytes.iter().sum::<u64>() + self.segment_bytes
+    }
+
+    /// From where on to keep the log so that at least the newest `bytes` stay, where there are so
+    /// many: the first offset of a segment.
+    pub fn newest(&self, bytes: u64) -> Offset {
+        let mut kept = self.segment_bytes;
+        let mut at = self.closed_bytes.len();
+        while at > 0 && kept < bytes {
+            at -= 1;
+            kept += self.closed_bytes[at];
+        }
+        self.segments.get(at).copied().unwrap_or_default()
     }
 
     /// The offset that the next record gets.
@@ -207,6 +231,7 @@ impl Log {
         let removed = (0..done).try_for_each(|_| {
             self.remove_segment(self.first())?;
             self.segments.remove(0);
+            self.closed_bytes.remove(0);
             Ok(())
         });
         self.remember(removed)?;
@@ -298,6 +323,7 @@ impl Log {
         self.write_and_sync()?;
         (self.file, self.salt) = create_segment(&*self.disk, &self.name, self.next)?;
         self.segments.push(self.next);
+        self.closed_bytes.push(self.segment_bytes);
         self.segment_bytes = HEADER_BYTES as u64;
         self.marked = self.next;
         Ok(())

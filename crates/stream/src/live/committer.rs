@@ -36,27 +36,28 @@ pub(super) enum Commit {
 /// What others may see of the committer.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    /// Bytes of all segments of the event log.
     pub(super) log_bytes: AtomicU64,
     pub(super) failed: std::sync::OnceLock<String>,
 }
 
 pub(super) fn run(mut logs: Logs, commits: &Receiver<Commit>, progress: &Arc<Progress>) {
     let mut group = Vec::new();
-    let mut sizes = Sizes::default();
+    progress.log_bytes.store(logs.events.bytes(), Ordering::Relaxed);
     while let Ok(first) = commits.recv() {
         group.push(first);
         group.extend(commits.try_iter().take(GROUP_MAX - 1));
-        let result = write(&mut logs, &group, &mut sizes);
+        let result = write(&mut logs, &group);
         if let Err(error) = &result
             && progress.failed.set(error.to_string()).is_ok()
         {
             tracing::error!(%error, "events can no longer be made durable");
         }
         let failure = progress.failed.get().cloned();
+        progress.log_bytes.store(logs.events.bytes(), Ordering::Relaxed);
         for commit in group.drain(..) {
             acknowledge(commit, failure.as_deref());
         }
-        progress.log_bytes.store(sizes.total(), Ordering::Relaxed);
     }
     let Logs { events, late, dead } = logs;
     for log in [events, late, dead] {
@@ -66,15 +67,14 @@ pub(super) fn run(mut logs: Logs, commits: &Receiver<Commit>, progress: &Arc<Pro
     }
 }
 
-fn write(logs: &mut Logs, group: &[Commit], sizes: &mut Sizes) -> Result<(), StoreError> {
+fn write(logs: &mut Logs, group: &[Commit]) -> Result<(), StoreError> {
     let mut sync_dead = false;
     let mut sync_late = false;
     for commit in group {
         match commit {
             Commit::Records { event, late, dead, .. } => {
                 if let Some(event) = event {
-                    let offsets = logs.events.append(&[event])?;
-                    sizes.add(offsets.start, event.len());
+                    logs.events.append(&[event])?;
                 }
                 if let Some(late) = late {
                     logs.late.append(&[late])?;
@@ -86,7 +86,7 @@ fn write(logs: &mut Logs, group: &[Commit], sizes: &mut Sizes) -> Result<(), Sto
             }
             Commit::Barrier(_) => sync_late = true,
             Commit::Retain { needed_from, keep_bytes } => {
-                let from = sizes.keep(*keep_bytes).min(*needed_from);
+                let from = logs.events.newest(*keep_bytes).min(*needed_from);
                 logs.events.remove_before(from)?;
             }
         }
@@ -113,36 +113,5 @@ fn acknowledge(commit: Commit, failure: Option<&str>) {
             // A checkpoint that was given up does not wait any more.
             let _ = done.send(failure.map_or(Ok(()), |cause| Err(cause.to_owned())));
         }
-    }
-}
-
-/// Bytes of the event log, in stretches, to know what to keep.
-#[derive(Debug, Default)]
-struct Sizes {
-    stretches: std::collections::VecDeque<(Offset, u64)>,
-}
-
-/// A stretch is closed at this size.
-const STRETCH_BYTES: u64 = 16 << 20;
-
-impl Sizes {
-    fn add(&mut self, offset: Offset, bytes: usize) {
-        match self.stretches.back_mut() {
-            Some((_, size)) if *size < STRETCH_BYTES => *size += bytes as u64,
-            _ => self.stretches.push_back((offset, bytes as u64)),
-        }
-    }
-
-    fn total(&self) -> u64 {
-        self.stretches.iter().map(|s| s.1).sum()
-    }
-
-    /// Drops the oldest stretches beyond `keep_bytes`; returns where the rest begins.
-    fn keep(&mut self, keep_bytes: u64) -> Offset {
-        let mut total = self.total();
-        while self.stretches.len() > 1 && total > keep_bytes {
-            total -= self.stretches.pop_front().map_or(0, |s| s.1);
-        }
-        self.stretches.front().map_or(Offset(0), |s| s.0)
     }
 }

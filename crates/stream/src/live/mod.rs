@@ -162,6 +162,7 @@ pub struct Status {
     pub checkpoint_age: Duration,
     /// Bytes of all segments of the newest checkpoint.
     pub checkpoint_bytes: u64,
+    /// Bytes of all segments of the event log.
     pub log_bytes: u64,
     /// Why nothing is made durable any more, if so.
     pub failure: Option<String>,

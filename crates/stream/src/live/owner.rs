@@ -21,7 +21,6 @@ use super::{
     Recovery, Replayed, Reply, Status, StreamStatus, ViewReply,
 };
 use crate::Position;
-use crate::checkpoint::ID_TABLES;
 use crate::engine::{Applied, Engine, Fate, Sweep};
 use crate::table::Block;
 
@@ -394,17 +393,9 @@ impl Owner {
             cleaning.gone.into_iter().filter(|(table, key)| !self.engine.has_key(*table, key));
         let mut blocks: Vec<Block> =
             gone.map(|(table, key)| Block { table, key, bytes: None }).collect();
-        blocks.extend(cleaning.ids.into_iter().filter(|b| self.is_remembered(b)));
+        blocks.extend(cleaning.ids.into_iter().filter(|b| self.engine.remembers(b)));
         self.task(Task::Portion(blocks));
         self.phase = Phase::Capturing;
-    }
-
-    /// Whether a remembered id of an old segment is still worth keeping.
-    fn is_remembered(&self, block: &Block) -> bool {
-        let stream = usize::from(block.table - ID_TABLES);
-        let time = block.bytes.as_deref().and_then(|b| b.try_into().ok()).map(i64::from_le_bytes);
-        stream < self.confirmed.len()
-            && time.is_some_and(|t| EventTime(t) >= self.engine.watermark(stream))
     }
 
     fn published(&mut self, done: Done) {
