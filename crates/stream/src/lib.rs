@@ -6,6 +6,11 @@ mod clock;
 mod engine;
 mod features;
 mod keys;
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "here the engine meets the clock, the disk and the source of its secret"
+)]
 pub mod live;
 mod ordered;
 mod registry;
