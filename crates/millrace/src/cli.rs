@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::console::note;
 use crate::exit::Failure;
-use crate::{check, compute, dead_letters, demo, fmt, init, key, replay, test};
+use crate::{bench, check, compute, dead_letters, demo, fmt, init, key, replay, test};
 
 /// Live features from event streams: exact sliding windows, on one machine
 #[derive(Parser, Debug)]
@@ -24,6 +24,7 @@ enum Command {
     Fmt(fmt::Args),
     Test(test::Args),
     Compute(compute::Args),
+    Bench(bench::Args),
     Replay(replay::Args),
     Key(key::Args),
     DeadLetters(dead_letters::Args),
@@ -52,6 +53,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Fmt(args) => fmt::fmt(args),
         Command::Test(args) => test::test(args),
         Command::Compute(args) => compute::compute(args),
+        Command::Bench(args) => bench::bench(args),
         Command::Replay(args) => replay::replay(args),
         Command::Key(args) => key::key(args),
         Command::DeadLetters(args) => dead_letters::dead_letters(args),

@@ -10,10 +10,10 @@ mod letters;
 mod summary;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use millrace_connector::{CsvOptions, Decoded, FileOptions};
+use millrace_connector::{CsvOptions, Decoded, FileOptions, Position};
 use millrace_stream::{Fate, Ordered, PartitionId, Rows, Settings};
 
 use crate::config::did_you_mean;
@@ -22,7 +22,8 @@ use crate::exit::Failure;
 use crate::key::now;
 use crate::project::{Place, Project};
 use crate::stop::Stop;
-use inputs::{Events, Origin};
+pub use inputs::Events;
+use inputs::Origin;
 use letters::Letters;
 use summary::Summary;
 use table::Table;
@@ -62,6 +63,9 @@ pub struct Args {
     /// What separates the columns of CSV files, instead of what millrace.toml says
     #[arg(long)]
     delimiter: Option<char>,
+    /// The CSV files have no header: their columns are the stream's fields, in their order
+    #[arg(long)]
+    no_header: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -69,21 +73,74 @@ pub struct Args {
 
 pub fn compute(args: &Args) -> Result<(), Failure> {
     let project = args.place.open()?;
-    let view = find_view(&project, &args.view)?;
-    let threads = threads(args.threads)?;
+    let job = Job {
+        view: find_view(&project, &args.view)?,
+        project: &project,
+        events: &args.events,
+        output: &args.output,
+        threads: threads(args.threads)?,
+        delimiter: args.delimiter,
+        has_header: !args.no_header,
+        tracking: Tracking::Off,
+    };
     let stop = Stop::on_signals()?;
-    let settings = Settings { shards: threads, threads, ..project.config.engine() };
-    let ordered = Ordered::new(project.plan.clone(), view, settings, false);
-    let letters = Letters::beside(&args.output)?;
     let begun = Instant::now();
-    let mut run = Run { project: &project, ordered, letters, summary: Summary::default() };
-    let origins = run.open(args, threads)?;
-    let table = Table::create(&project.plan, view, &args.output, threads)?;
-    run.read_all(origins, table, &stop)?;
-    run.report(args, view, begun)
+    let done = run(&job, &stop, &mut |_, _| Ok(()))?;
+    done.report(&job, args.json, begun)
 }
 
-fn find_view(project: &Project, name: &str) -> Result<usize, Failure> {
+/// What is to be computed, out of which files and into which.
+#[derive(Debug)]
+pub struct Job<'a> {
+    pub project: &'a Project,
+    pub view: usize,
+    pub events: &'a [Events],
+    pub output: &'a Path,
+    pub threads: usize,
+    /// Instead of what the configuration says.
+    pub delimiter: Option<char>,
+    /// Whether the first line of a CSV file names its columns.
+    pub has_header: bool,
+    pub tracking: Tracking,
+}
+
+/// Whether the engine notes what changes, for checkpoints.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tracking {
+    On,
+    Off,
+}
+
+/// How far a computation is between two blocks: what to go on from, beside the engine's state.
+#[derive(Debug, Default)]
+pub struct Frontier {
+    /// By partition, its file and where the next block of it begins.
+    pub positions: Vec<(PartitionId, PathBuf, Position)>,
+    /// Rows handed to the output.
+    pub rows: u64,
+}
+
+/// Called after each block.
+pub type AfterBlock<'a> = dyn FnMut(&mut Ordered, &Frontier) -> Result<(), Failure> + 'a;
+
+/// Computes the view's rows; the output has its name when this returns.
+pub fn run(job: &Job<'_>, stop: &Stop, after_block: &mut AfterBlock<'_>) -> Result<Done, Failure> {
+    let threads = job.threads;
+    let settings = Settings { shards: threads, threads, ..job.project.config.engine() };
+    let tracked = job.tracking == Tracking::On;
+    let ordered = Ordered::new(job.project.plan.clone(), job.view, settings, tracked);
+    let letters = Letters::beside(job.output)?;
+    let frontier = Frontier::default();
+    let summary = Summary::default();
+    let mut run = Run { job, ordered, letters, summary, frontier, after_block };
+    let origins = run.open()?;
+    let table = Table::create(&job.project.plan, job.view, job.output, threads)?;
+    run.read_all(origins, table, stop)?;
+    let Run { ordered, letters, summary, .. } = run;
+    Ok(Done { ordered, letters, summary })
+}
+
+pub fn find_view(project: &Project, name: &str) -> Result<usize, Failure> {
     let names: Vec<&str> = project.plan.views.iter().map(|v| &*v.name).collect();
     project.plan.view(name).ok_or_else(|| {
         Failure::usage(format!("no view is named `{name}`; {}", did_you_mean(name, names)))
@@ -106,20 +163,30 @@ fn delimiter(given: char) -> Result<u8, Failure> {
 }
 
 struct Run<'a> {
-    project: &'a Project,
+    job: &'a Job<'a>,
     ordered: Ordered,
     letters: Letters,
     summary: Summary,
+    frontier: Frontier,
+    after_block: &'a mut AfterBlock<'a>,
+}
+
+/// A computation that has come to its end.
+#[derive(Debug)]
+pub struct Done {
+    pub ordered: Ordered,
+    letters: Letters,
+    pub summary: Summary,
 }
 
 impl Run<'_> {
     /// Opens every file of the streams that the view needs.
-    fn open(&mut self, args: &Args, threads: usize) -> Result<Vec<Origin>, Failure> {
-        let plan = &self.project.plan;
-        let given = inputs::by_stream(&args.events, plan)?;
+    fn open(&mut self) -> Result<Vec<Origin>, Failure> {
+        let Job { project, threads, .. } = *self.job;
+        let given = inputs::by_stream(self.job.events, &project.plan)?;
         let mut origins = Vec::new();
         for (stream, files) in given.into_iter().enumerate() {
-            let schema = &plan.streams[stream].schema;
+            let schema = &project.plan.streams[stream].schema;
             let name = &schema.stream;
             if !self.ordered.needs(stream) {
                 if files.is_some() {
@@ -129,12 +196,13 @@ impl Run<'_> {
             }
             let (files, configured) = match files {
                 Some(files) => (files, ','),
-                None => inputs::configured(self.project, name)?,
+                None => inputs::configured(project, name)?,
             };
             let options = FileOptions {
-                limits: self.project.config.limits(),
+                limits: project.config.limits(),
                 csv: CsvOptions {
-                    delimiter: delimiter(args.delimiter.unwrap_or(configured))?,
+                    has_header: self.job.has_header,
+                    delimiter: delimiter(self.job.delimiter.unwrap_or(configured))?,
                     ..CsvOptions::default()
                 },
                 resume: None,
@@ -142,6 +210,7 @@ impl Run<'_> {
             self.summary.add_stream(stream, name);
             for path in &files {
                 let partition = self.ordered.partition(stream, &path.to_string_lossy());
+                self.frontier.positions.push((partition, path.clone(), Position::START));
                 origins.push(Origin::open(path, partition, schema.clone(), &options, threads)?);
             }
         }
@@ -166,7 +235,10 @@ impl Run<'_> {
             let origin = &mut origins[index];
             let partition = origin.partition;
             match origin.next_block()? {
-                Some(decoded) => self.push(partition, decoded, &mut table)?,
+                Some(decoded) => {
+                    self.push(partition, decoded, &mut table)?;
+                    (self.after_block)(&mut self.ordered, &self.frontier)?;
+                }
                 None => {
                     ended += 1.0;
                     origins.swap_remove(index);
@@ -197,6 +269,10 @@ impl Run<'_> {
         table: &mut Table,
     ) -> Result<(), Failure> {
         let stream = partition.stream();
+        let known = self.frontier.positions.iter_mut().find(|(id, _, _)| *id == partition);
+        if let Some((_, _, position)) = known {
+            *position = decoded.position;
+        }
         for letter in &decoded.dead {
             self.summary.dead(stream, letter.reason.name());
             self.letters.push(&decoded.batch.schema.stream, letter)?;
@@ -208,20 +284,23 @@ impl Run<'_> {
             self.summary.dead(stream, "future");
             self.letters.push_future(&decoded.batch, row as usize)?;
         }
+        self.frontier.rows = table.rows();
         Ok(())
     }
+}
 
-    fn report(mut self, args: &Args, view: usize, begun: Instant) -> Result<(), Failure> {
+impl Done {
+    fn report(mut self, job: &Job<'_>, json: bool, begun: Instant) -> Result<(), Failure> {
         for (index, stream) in &mut self.summary.streams {
             stream.counts = self.ordered.counts(*index);
         }
         self.summary.took = begun.elapsed();
         let letters = self.letters.path_if_any();
-        let view = &self.project.plan.views[view].name;
-        if args.json {
-            self.summary.print_json(view, &args.output, letters)
+        let view = &job.project.plan.views[job.view].name;
+        if json {
+            self.summary.print_json(view, job.output, letters)
         } else {
-            self.summary.print(view, &args.output, letters)
+            self.summary.print(view, job.output, letters)
         }
     }
 }

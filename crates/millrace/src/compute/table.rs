@@ -60,6 +60,11 @@ impl Table {
         Ok(Table { path: path.to_owned(), id: schema.id, time: schema.time, rows: 0, writer })
     }
 
+    /// Rows handed over so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// Writes these rows; an error is only a hint that [`Table::failure`] knows more.
     pub fn write(&mut self, rows: &Rows<'_>) -> Result<(), String> {
         let count = rows.events.len();

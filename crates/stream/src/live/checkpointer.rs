@@ -12,7 +12,8 @@ use crate::checkpoint::ID_TABLES;
 use crate::table::Block;
 
 /// From the engine, for one checkpoint: prepare, begin, portions, end.
-pub(super) enum Task {
+#[derive(Debug)]
+pub enum Task {
     Prepare,
     Begin { meta: Vec<u8>, durable: Receiver<Result<(), String>>, retired: Vec<SegmentId> },
     Portion(Vec<Block>),
@@ -20,7 +21,8 @@ pub(super) enum Task {
 }
 
 /// To the engine.
-pub(super) enum Report {
+#[derive(Debug)]
+pub enum Report {
     Prepared(Cleaning),
     Published(Done),
     Failed(String),
@@ -28,29 +30,31 @@ pub(super) enum Report {
 
 /// What the next checkpoint should move out of old segments.
 #[derive(Debug, Default)]
-pub(super) struct Cleaning {
-    pub(super) victims: Vec<SegmentId>,
+pub struct Cleaning {
+    pub victims: Vec<SegmentId>,
     /// Keys that an old segment says are gone: to be said again, where still true.
-    pub(super) gone: Vec<(u16, Key)>,
+    pub gone: Vec<(u16, Key)>,
     /// Remembered ids of those segments, with their times.
-    pub(super) ids: Vec<Block>,
+    pub ids: Vec<Block>,
 }
 
 #[derive(Debug)]
-pub(super) struct Done {
-    pub(super) epoch: u64,
-    pub(super) bytes: u64,
-    pub(super) locations: Vec<(u16, Key, Location)>,
+pub struct Done {
+    pub epoch: u64,
+    pub bytes: u64,
+    pub locations: Vec<(u16, Key, Location)>,
     /// Where the log must be kept from, for all checkpoints that are kept.
-    pub(super) metas: Vec<Vec<u8>>,
+    pub metas: Vec<Vec<u8>>,
 }
 
-pub(super) struct Checkpointer {
+#[derive(Debug)]
+pub struct Checkpointer {
     checkpoints: Checkpoints,
     live: LiveBytes,
     under_way: Option<UnderWay>,
 }
 
+#[derive(Debug)]
 struct UnderWay {
     epoch: Epoch,
     writer: CheckpointWriter,
@@ -60,7 +64,9 @@ struct UnderWay {
     locations: Vec<(u16, Key, Location)>,
 }
 
-pub(super) fn run(
+/// Works through tasks until their sender is gone. `released` says which records are no longer
+/// current.
+pub fn run(
     mut this: Checkpointer,
     tasks: &Receiver<Task>,
     reports: &Sender<Report>,
@@ -92,7 +98,7 @@ pub(super) fn run(
 }
 
 impl Checkpointer {
-    pub(super) fn new(checkpoints: Checkpoints, live: LiveBytes) -> Checkpointer {
+    pub fn new(checkpoints: Checkpoints, live: LiveBytes) -> Checkpointer {
         Checkpointer { checkpoints, live, under_way: None }
     }
 

@@ -11,7 +11,7 @@
 //! it once it is also on the disk. After a kill the newest checkpoint is loaded and the event log
 //! replayed from the checkpoint's frontier through the same steps.
 
-mod checkpointer;
+pub mod checkpointer;
 mod committer;
 mod owner;
 mod record;

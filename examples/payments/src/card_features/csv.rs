@@ -8,6 +8,7 @@ use crate::cents::Cents;
 /// Sources of equal pace, so that two readers can share a data set.
 const PARTS: usize = 2;
 const BUFFER_BYTES: usize = 1 << 20;
+const HEADER: &[u8] = b"event_id,event_time,card_id,merchant_id,country,amount,approved\n";
 
 /// Appends one line, `event_id,event_time,card_id,merchant_id,country,amount,approved`: the time in
 /// milliseconds, the amount with two digits after the point, `true` or `false`.
@@ -27,7 +28,7 @@ pub fn write_row(row: &Row, out: &mut Vec<u8>) {
 }
 
 /// Writes `NAME.csv/part-0.csv` (even ids) and `NAME.csv/part-1.csv` (odd ids) into the folder, in
-/// the order of the rows, without a header.
+/// the order of the rows, each with a header.
 ///
 /// # Errors
 /// Those of the file system.
@@ -37,7 +38,9 @@ pub fn write_csv(folder: &Path, name: &str, rows: impl Iterator<Item = Row>) -> 
     let mut parts = Vec::with_capacity(PARTS);
     for part in 0..PARTS {
         let file = File::create(folder.join(format!("part-{part}.csv")))?;
-        parts.push(BufWriter::with_capacity(BUFFER_BYTES, file));
+        let mut part = BufWriter::with_capacity(BUFFER_BYTES, file);
+        part.write_all(HEADER)?;
+        parts.push(part);
     }
     let mut line = Vec::new();
     for row in rows {
@@ -76,7 +79,7 @@ mod tests {
         write_csv(folder.path(), "tiny", Rows::new(workload)).unwrap();
         for part in 0..2 {
             let path = folder.path().join(format!("tiny.csv/part-{part}.csv"));
-            let mut expected = Vec::new();
+            let mut expected = HEADER.to_vec();
             let own = Rows::new(workload).filter(|row| row.id % 2 == part);
             own.for_each(|row| write_row(&row, &mut expected));
             assert_eq!(fs::read(path).unwrap(), expected);

@@ -1,0 +1,34 @@
+//! `millrace bench`: what this program does on this machine, measured so that others can repeat it.
+//!
+//! Each command prints every figure beside what it was measured against, in the same run.
+
+mod card_features;
+mod checkpoints;
+mod data;
+mod peers;
+mod phase;
+mod usage;
+mod verify;
+
+use crate::exit::Failure;
+
+/// Measures throughput, latency and behaviour under overload on this machine
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    CardFeatures(card_features::Args),
+    #[command(hide = true)]
+    Phase(phase::Args),
+}
+
+pub fn bench(args: &Args) -> Result<(), Failure> {
+    match &args.command {
+        Command::CardFeatures(args) => card_features::card_features(args),
+        Command::Phase(args) => phase::phase(args),
+    }
+}

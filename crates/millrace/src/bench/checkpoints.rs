@@ -1,0 +1,261 @@
+//! Checkpoints of an ordered computation, taken as a server takes them: the changed key states are
+//! captured between two blocks, and a thread of its own writes and publishes them.
+//!
+//! A checkpoint holds all that the computation would go on from: the key states, the remembered
+//! ids, the events that wait for the watermark, where each file is, and how many rows are out.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use millrace_event::{EventTime, Key};
+use millrace_store::{
+    Access, Change, Checkpoints, CheckpointsConfig, FileDisk, LiveBytes, Location, StoreError,
+};
+use millrace_stream::live::checkpointer::{self, Checkpointer, Cleaning, Done, Report, Task};
+use millrace_stream::{Block, Engine, ID_TABLES, Ordered, Settings};
+use serde::{Deserialize, Serialize};
+
+use crate::compute::Frontier;
+use crate::exit::Failure;
+use crate::project::Project;
+
+/// Key states captured at once, per group and shard.
+const CAPTURE_KEYS: usize = 4_096;
+/// Portions that may wait to be written; beyond it the computation waits.
+const TASKS_MAX: usize = 4;
+/// The table of the events that wait for the watermark: one that no stream's ids have.
+const PENDING_TABLE: u16 = u16::MAX;
+
+/// What stands in a checkpoint beside its records.
+#[derive(Debug, Serialize, Deserialize)]
+struct Meta {
+    plan: String,
+    /// By file, where its next block begins.
+    positions: Vec<(String, String)>,
+    /// Rows handed to the output.
+    rows: u64,
+    /// Keys of all groups, to check a restored engine against.
+    keys: u64,
+    engine: String,
+}
+
+/// What was taken.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Taken {
+    pub checkpoints: u64,
+    /// Key states and ids captured, and the bytes of them.
+    pub records: u64,
+    pub bytes: u64,
+}
+
+/// Takes checkpoints of a computation while it runs.
+pub struct Taker {
+    tasks: SyncSender<Task>,
+    reports: Receiver<Report>,
+    released: Sender<Vec<Location>>,
+    thread: JoinHandle<()>,
+    every: Duration,
+    begun: Instant,
+    is_under_way: bool,
+    pub taken: Taken,
+}
+
+impl Taker {
+    /// Begins with an empty folder.
+    pub fn start(folder: &Path, every: Duration) -> Result<Taker, Failure> {
+        let disk = FileDisk::open(folder, Access::Owner)?;
+        let (checkpoints, _) = Checkpoints::open(Arc::new(disk), CheckpointsConfig::default())?;
+        let (tasks, task_queue) = sync_channel(TASKS_MAX);
+        let (report, reports) = channel();
+        let (released, released_queue) = channel();
+        let this = Checkpointer::new(checkpoints, LiveBytes::default());
+        let run = move || checkpointer::run(this, &task_queue, &report, &released_queue);
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(run);
+        let thread = thread
+            .map_err(|e| Failure::environment(format!("no thread to write checkpoints: {e}")))?;
+        Ok(Taker {
+            tasks,
+            reports,
+            released,
+            thread,
+            every,
+            begun: Instant::now(),
+            is_under_way: false,
+            taken: Taken::default(),
+        })
+    }
+
+    /// Takes the next step that is due.
+    pub fn look_after(&mut self, ordered: &mut Ordered, at: &Frontier) -> Result<(), Failure> {
+        while let Ok(report) = self.reports.try_recv() {
+            self.hear(report, ordered, at)?;
+        }
+        if !self.is_under_way && self.begun.elapsed() >= self.every {
+            self.begun = Instant::now();
+            self.is_under_way = true;
+            self.send(Task::Prepare)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the checkpoint under way, if any, and ends the thread.
+    pub fn finish(mut self, ordered: &mut Ordered) -> Result<Taken, Failure> {
+        while self.is_under_way {
+            match self.reports.recv() {
+                // The rows are all out: a checkpoint that has not begun has nothing to save.
+                Ok(Report::Prepared(_)) => break,
+                Ok(report) => self.hear(report, ordered, &Frontier::default())?,
+                Err(_) => return Err(Failure::bug("the checkpointing thread ended early")),
+            }
+        }
+        drop(self.tasks);
+        self.thread.join().map_err(|_| Failure::bug("the checkpointing thread failed"))?;
+        Ok(self.taken)
+    }
+
+    fn hear(
+        &mut self,
+        report: Report,
+        ordered: &mut Ordered,
+        at: &Frontier,
+    ) -> Result<(), Failure> {
+        match report {
+            Report::Prepared(cleaning) => self.capture(cleaning, ordered, at),
+            Report::Published(done) => {
+                self.published(&done, ordered.engine());
+                Ok(())
+            }
+            Report::Failed(cause) => {
+                Err(Failure::environment(format!("a checkpoint was given up: {cause}")))
+            }
+        }
+    }
+
+    fn capture(
+        &mut self,
+        cleaning: Cleaning,
+        ordered: &mut Ordered,
+        at: &Frontier,
+    ) -> Result<(), Failure> {
+        for victim in &cleaning.victims {
+            ordered.engine().move_out_of(*victim)?;
+        }
+        let pending = pending(ordered);
+        let engine = ordered.engine();
+        let head = engine.begin_checkpoint();
+        let meta = meta(engine, at, head)?;
+        let (is_durable, durable) = channel();
+        // No log is ahead of this checkpoint: the files that are read are its log.
+        let _ = is_durable.send(Ok(()));
+        self.send(Task::Begin { meta, durable, retired: cleaning.victims })?;
+        let mut blocks = pending;
+        let gone = cleaning.gone.into_iter().filter(|(table, key)| !engine.has_key(*table, key));
+        blocks.extend(gone.map(|(table, key)| Block { table, key, bytes: None }));
+        blocks.extend(cleaning.ids.into_iter().filter(|id| is_remembered(engine, id)));
+        loop {
+            let more = engine.continue_checkpoint(CAPTURE_KEYS, &mut blocks);
+            self.taken.records += blocks.len() as u64;
+            self.taken.bytes += blocks.iter().map(block_bytes).sum::<u64>();
+            self.send(Task::Portion(std::mem::take(&mut blocks)))?;
+            if !more {
+                return self.send(Task::End);
+            }
+        }
+    }
+
+    fn published(&mut self, done: &Done, engine: &mut Engine) {
+        for (table, key, location) in &done.locations {
+            engine.locate(*table, key, *location);
+        }
+        // The thread lives as long as its tasks' sender does.
+        let _ = self.released.send(engine.take_released());
+        self.taken.checkpoints += 1;
+        self.is_under_way = false;
+    }
+
+    fn send(&self, task: Task) -> Result<(), Failure> {
+        self.tasks.send(task).map_err(|_| Failure::bug("the checkpointing thread ended early"))
+    }
+}
+
+fn block_bytes(block: &Block) -> u64 {
+    (block.key.as_bytes().len() + block.bytes.as_ref().map_or(0, Vec::len)) as u64
+}
+
+/// The events that wait for the watermark, by stream.
+fn pending(ordered: &Ordered) -> Vec<Block> {
+    let waiting = ordered.pending().iter().enumerate().filter(|(_, batch)| !batch.is_empty());
+    let block = |(stream, batch): (usize, &millrace_event::Batch)| {
+        let mut key = Key::default();
+        key.push_int(stream as i64);
+        let mut bytes = Vec::new();
+        batch.encode(&mut bytes);
+        Block { table: PENDING_TABLE, key, bytes: Some(bytes) }
+    };
+    waiting.map(block).collect()
+}
+
+/// Whether an id of a segment that goes away is still worth keeping.
+fn is_remembered(engine: &Engine, block: &Block) -> bool {
+    let stream = usize::from(block.table - ID_TABLES);
+    let time = block.bytes.as_deref().and_then(|b| b.try_into().ok()).map(i64::from_le_bytes);
+    stream < engine.plan().streams.len()
+        && time.is_some_and(|time| EventTime(time) >= engine.watermark(stream))
+}
+
+fn meta(engine: &Engine, at: &Frontier, head: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    let positions = at.positions.iter();
+    let meta = Meta {
+        plan: engine.plan().hash.to_string(),
+        positions: positions
+            .map(|(_, path, position)| (path.display().to_string(), position.to_string()))
+            .collect(),
+        rows: at.rows,
+        keys: keys(engine),
+        engine: String::from_utf8(head).map_err(Failure::bug)?,
+    };
+    serde_json::to_vec(&meta).map_err(Failure::bug)
+}
+
+/// Keys of all groups.
+pub fn keys(engine: &Engine) -> u64 {
+    (0..engine.plan().groups.len()).map(|g| engine.group_size_estimate(g).keys as u64).sum()
+}
+
+/// Reads the newest checkpoint back into an engine; returns how many keys it has, or `None` where
+/// no checkpoint was taken.
+pub fn restore(
+    folder: &Path,
+    project: &Project,
+    settings: Settings,
+) -> Result<Option<u64>, Failure> {
+    let disk = FileDisk::open(folder, Access::Owner)?;
+    let (checkpoints, _) = Checkpoints::open(Arc::new(disk), CheckpointsConfig::default())?;
+    let Some(manifest) = checkpoints.current() else { return Ok(None) };
+    let meta: Meta = serde_json::from_slice(&manifest.meta).map_err(Failure::bug)?;
+    let mut records = checkpoints.records();
+    let blocks = std::iter::from_fn(|| match records.next_record() {
+        Ok(Some(record)) => {
+            let (bytes, at) = match record.change {
+                Change::Put(value) => (Some(value.to_vec()), Some(record.at)),
+                Change::Delete => (None, None),
+            };
+            let key = Key::from_bytes(record.key);
+            Some(Ok::<_, StoreError>((Block { table: record.table.0, key, bytes }, at)))
+        }
+        Ok(None) => None,
+        Err(error) => Some(Err(error)),
+    });
+    let (_, restored) =
+        Engine::restore(Arc::clone(&project.plan), settings, meta.engine.as_bytes(), blocks)?;
+    if restored.keys != meta.keys {
+        let (found, wanted) = (restored.keys, meta.keys);
+        return Err(Failure::bug(format!(
+            "a restored checkpoint has {found} keys, and the engine had {wanted} when it was taken"
+        )));
+    }
+    Ok(Some(restored.keys))
+}
