@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::prng::Prng;
+
 /// One way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Variation {
@@ -100,11 +102,22 @@ impl Variation {
         ]
     }
 
-    /// For a random scenario, whose order of arrival is random already: some of the ways.
+    /// For a random scenario: some of the ways, with its own order of arrival and another one.
     pub fn of_random(seed: u64) -> Vec<Variation> {
-        let all = Variation::of_order(Variation { seed, ..Variation::PLAIN });
-        let pick = |from: usize, many: u64| from + (seed % many) as usize;
-        [pick(0, 4), pick(4, 5), pick(4, 4), pick(9, 2)].into_iter().map(|i| all[i]).collect()
+        let plain = Variation { seed, ..Variation::PLAIN };
+        let (all, shuffled) = (
+            Variation::of_order(plain),
+            Variation::of_order(Variation { order: Order::Shuffled, ..plain }),
+        );
+        let mut random = Prng::new(seed);
+        let mut one_of = |all: &[Variation]| *random.pick(all);
+        vec![
+            one_of(&all[..4]),
+            one_of(&all[4..9]),
+            one_of(&all[9..]),
+            one_of(&shuffled[..4]),
+            one_of(&shuffled[4..9]),
+        ]
     }
 }
 

@@ -21,10 +21,12 @@ pub struct Setup {
     pub idle_after: Option<Span>,
     pub events: usize,
     pub keys: usize,
+    /// Whether events follow each other much faster than windows are wide.
+    pub is_dense: bool,
 }
 
 /// The fields beside id, time, origin and receiving time, and how they are declared.
-pub const FIELDS: [(&str, &str, Kind); 12] = [
+pub const FIELDS: [(&str, &str, Kind); 14] = [
     ("card", "card", Kind::Card),
     ("device", "device", Kind::Device),
     ("shop", "shop", Kind::Shop),
@@ -37,6 +39,8 @@ pub const FIELDS: [(&str, &str, Kind); 12] = [
     ("took", "duration", Kind::Duration),
     ("seen", "timestamp", Kind::Time),
     ("m", "int", Kind::Int),
+    ("tags", "list<string>", Kind::Texts),
+    ("found", "map<string, int>", Kind::Counts),
 ];
 
 const KEYS: [&str; 8] =
@@ -61,6 +65,7 @@ impl Setup {
             idle_after: random.chance(1, 3).then(|| Span(unit.0 * random.between(1, 12))),
             events: if is_hot { 120 + random.below(130) } else { 3 + random.below(45) },
             keys: if is_hot { 1 } else { 1 + random.below(3) },
+            is_dense: random.chance(if is_hot { 2 } else { 1 }, 4),
         }
     }
 
@@ -100,10 +105,12 @@ struct GroupDraft {
 pub fn parts(setup: &Setup, random: &mut Prng) -> Vec<Part> {
     let mut parts: Vec<Part> = (0..setup.streams).map(|s| stream(setup, s)).collect();
     let groups: Vec<GroupDraft> =
-        (0..1 + random.below(2)).map(|index| group(setup, random, index)).collect();
+        (0..1 + random.below(3)).map(|index| group(setup, random, index)).collect();
     parts.extend(groups.iter().map(|g| g.part.clone()));
-    if random.chance(3, 4) {
-        parts.push(view(setup, random, &groups));
+    for name in ["v", "w"] {
+        if random.chance(2, 3) {
+            parts.push(view(setup, random, &groups, name));
+        }
     }
     parts
 }
@@ -132,10 +139,15 @@ fn fields() -> Vec<Named> {
 fn group(setup: &Setup, random: &mut Prng, index: usize) -> GroupDraft {
     let stream = stream_name(random.below(setup.streams));
     let name = format!("g{index}");
-    let letter = ["a", "b"][index];
+    let letter = ["a", "b", "c"][index];
     let (mut lines, mut families) = (Vec::new(), Vec::new());
+    let mut fields = fields();
+    for at in 0..random.below(3) {
+        let line = let_name(random, &mut fields, &format!("let{at}"));
+        lines.extend(line);
+    }
     for at in 0..1 + random.below(6) {
-        let (line, family) = aggregate(setup, random, &format!("{letter}{at}"));
+        let (line, family) = aggregate(setup, random, &fields, &format!("{letter}{at}"));
         lines.push(line);
         families.push(family);
     }
@@ -158,14 +170,30 @@ fn group(setup: &Setup, random: &mut Prng, index: usize) -> GroupDraft {
     GroupDraft { part: Part { head, lines, is_optional: true }, name, families }
 }
 
-fn aggregate(setup: &Setup, random: &mut Prng, name: &str) -> (String, Family) {
-    use Kind::{Card, Decimal, Device, Duration, Float, Int, Shop, Text, Time};
-    let fields = fields();
+/// A `let`, which expressions below it may name.
+fn let_name(random: &mut Prng, fields: &mut Vec<Named>, name: &str) -> Option<String> {
+    let kind = kind(random, fields);
+    let body = expression(random, fields, kind, 2);
+    let is_typed = fields.iter().any(|f| body.contains(&f.text));
+    is_typed.then(|| {
+        // Now and then it hides a field.
+        let name = if kind == Kind::Int && name == "let0" && random.chance(1, 2) {
+            "m"
+        } else {
+            fields.push(Named { text: name.to_string(), kind });
+            name
+        };
+        format!("let {name} = {body}")
+    })
+}
+
+fn aggregate(setup: &Setup, random: &mut Prng, fields: &[Named], name: &str) -> (String, Family) {
+    use Kind::{Card, Counts, Decimal, Device, Duration, Float, Int, Shop, Text, Texts, Time};
     let depth = random.below(3);
     let numbers = [Int, Int, Float, Float, Decimal, Duration];
     let (function, kinds): (&str, &[Kind]) = *random.pick(&[
         ("count", &[][..]),
-        ("count", &[Int, Float, Card, Text, Kind::Bool]),
+        ("count", &[Int, Float, Card, Text, Kind::Bool, Texts, Counts]),
         ("sum", &numbers),
         ("mean", &numbers[..5]),
         ("stddev", &numbers[..5]),
@@ -178,12 +206,12 @@ fn aggregate(setup: &Setup, random: &mut Prng, name: &str) -> (String, Family) {
         ("last n", &[Int, Float, Decimal, Text, Card, Kind::Bool, Time, Duration]),
     ]);
     let kind = if kinds.is_empty() { None } else { Some(*random.pick(kinds)) };
-    let argument = kind.map(|k| argument(random, &fields, k, depth));
+    let argument = kind.map(|k| argument(random, fields, k, depth));
     let argument = argument.unwrap_or_default();
     let result = match function {
         "count" | "distinct" => Some(Int),
         "mean" | "stddev" | "variance" => Some(Float),
-        "last n" => None,
+        "last n" => (kind == Some(Text)).then_some(Texts),
         _ => kind,
     };
     let call = match function {
@@ -192,7 +220,7 @@ fn aggregate(setup: &Setup, random: &mut Prng, name: &str) -> (String, Family) {
     };
     let filter = if random.chance(1, 3) {
         let depth = 1 + random.below(2);
-        format!(" where {}", expression(random, &fields, Kind::Bool, depth))
+        format!(" where {}", expression(random, fields, Kind::Bool, depth))
     } else {
         String::new()
     };
@@ -214,7 +242,7 @@ fn windows(setup: &Setup, random: &mut Prng) -> (Vec<String>, String) {
         return (Vec::new(), String::new());
     }
     let mut widths: Vec<i64> = (0..1 + random.below(3))
-        .map(|_| setup.unit.0 * *random.pick(&[1, 2, 3, 5, 10, 30]))
+        .map(|_| setup.unit.0 * *random.pick(&[1, 2, 3, 5, 10, 30, 100]))
         .collect();
     widths.sort_unstable();
     widths.dedup();
@@ -244,6 +272,8 @@ fn default(random: &mut Prng, kind: Kind) -> String {
         Kind::Duration => "1s",
         Kind::Card | Kind::Device => "\"nobody\"",
         Kind::Shop => "0",
+        Kind::Texts => "[\"none\", \"\"]",
+        Kind::Counts => return String::new(),
     };
     format!(" default {value}")
 }
@@ -264,7 +294,7 @@ fn named(families: &[Family], prefix: &str) -> Vec<Named> {
     names
 }
 
-fn view(setup: &Setup, random: &mut Prng, groups: &[GroupDraft]) -> Part {
+fn view(setup: &Setup, random: &mut Prng, groups: &[GroupDraft], name: &str) -> Part {
     let mut lines = Vec::new();
     let mut names = fields();
     for group in groups {
@@ -282,13 +312,13 @@ fn view(setup: &Setup, random: &mut Prng, groups: &[GroupDraft]) -> Part {
         let kind = kind(random, &names);
         let body = expression(random, &names, kind, 2);
         if names.iter().any(|n| body.contains(&n.text)) {
-            lines.push(format!("c{at} = {body}"));
+            lines.push(format!("column{at} = {body}"));
         }
     }
     if lines.is_empty() {
-        lines.push("c = n".to_string());
+        lines.push("column = n".to_string());
     }
     let stream = stream_name(random.below(setup.streams));
     let including = if random.chance(1, 2) { " including" } else { "" };
-    Part { head: format!("view v on {stream}{including}"), lines, is_optional: true }
+    Part { head: format!("view {name} on {stream}{including}"), lines, is_optional: true }
 }

@@ -17,6 +17,21 @@ pub enum Kind {
     Device,
     /// Keys of the int entity `shop`.
     Shop,
+    /// Lists of strings, and maps from strings to ints; there is no literal of a map.
+    Texts,
+    Counts,
+}
+
+impl Kind {
+    /// Whether values of this kind are only named, never computed.
+    pub fn is_key(self) -> bool {
+        matches!(self, Kind::Card | Kind::Device | Kind::Shop)
+    }
+
+    /// Whether values have no order and cannot be remembered by `first`, `last` or `distinct`.
+    pub fn is_many(self) -> bool {
+        matches!(self, Kind::Texts | Kind::Counts)
+    }
 }
 
 /// A value that an expression may name.
@@ -25,6 +40,8 @@ pub struct Named {
     pub text: String,
     pub kind: Kind,
 }
+
+const INT_MAX: &str = "9223372036854775807";
 
 /// Kinds that an operator makes anew; keys are only named.
 const COMPUTED: [Kind; 7] =
@@ -45,12 +62,15 @@ pub fn kind(random: &mut Prng, names: &[Named]) -> Kind {
 /// there must be a name.
 pub fn expression(random: &mut Prng, names: &[Named], kind: Kind, depth: usize) -> String {
     let own: Vec<&Named> = names.iter().filter(|n| n.kind == kind).collect();
-    let is_key = matches!(kind, Kind::Card | Kind::Device | Kind::Shop);
-    if !own.is_empty() && (depth == 0 || is_key || random.chance(1, 4)) {
+    if !own.is_empty() && (depth == 0 || kind.is_key() || random.chance(1, 4)) {
         return random.pick(&own).text.clone();
     }
-    if depth == 0 || is_key {
-        return literal(random, kind);
+    if depth == 0 || kind.is_key() || kind.is_many() {
+        return if own.is_empty() {
+            literal(random, kind)
+        } else {
+            many(random, names, kind, depth)
+        };
     }
     let mut of = |kind: Kind| {
         // Of a time there is no literal that could stand alone.
@@ -76,14 +96,28 @@ pub fn expression(random: &mut Prng, names: &[Named], kind: Kind, depth: usize) 
             Kind::Text => (*random.pick(&["lower", "upper"])).to_string() + &format!("({a})"),
             Kind::Time => format!("({a} {} {duration})", random.pick(&["+", "-"])),
             Kind::Duration => span(random, names, &a, &b, &int),
-            Kind::Card | Kind::Device | Kind::Shop => a,
+            Kind::Card | Kind::Device | Kind::Shop | Kind::Texts | Kind::Counts => a,
         },
+    }
+}
+
+/// Of lists and maps there must be a name.
+fn many(random: &mut Prng, names: &[Named], kind: Kind, depth: usize) -> String {
+    let own: Vec<&Named> = names.iter().filter(|n| n.kind == kind).collect();
+    let (a, b) = (random.pick(&own).text.clone(), random.pick(&own).text.clone());
+    match random.below(4) {
+        0 if depth > 0 => {
+            format!("(if {} then {a} else {b})", expression(random, names, Kind::Bool, depth - 1))
+        }
+        1 => format!("coalesce({a}, {b})"),
+        _ => a,
     }
 }
 
 fn test(random: &mut Prng, names: &[Named], depth: usize, p: &str, q: &str) -> String {
     let has_time = names.iter().any(|n| n.kind == Kind::Time);
-    match random.below(9) {
+    let lists: Vec<&Named> = names.iter().filter(|n| n.kind == Kind::Texts).collect();
+    match random.below(10) {
         0 => format!("({p} and {q})"),
         1 => format!("({p} or {q})"),
         2 => format!("(not {p})"),
@@ -107,6 +141,10 @@ fn test(random: &mut Prng, names: &[Named], depth: usize, p: &str, q: &str) -> S
                 None => "true".to_string(),
             }
         }
+        8 if !lists.is_empty() => {
+            let list = random.pick(&lists).text.clone();
+            format!("contains({list}, {})", expression(random, names, Kind::Text, depth))
+        }
         _ => {
             let mut kinds = vec![Kind::Int, Kind::Float, Kind::Decimal, Kind::Text, Kind::Duration];
             kinds.extend(has_time.then_some(Kind::Time));
@@ -122,7 +160,9 @@ fn whole(random: &mut Prng, names: &[Named], depth: usize, a: &str, b: &str) -> 
     let mut of = |kind: Kind| expression(&mut *random, names, kind, depth);
     let (x, d, s) = (of(Kind::Float), of(Kind::Decimal), of(Kind::Text));
     let time = names.iter().find(|n| n.kind == Kind::Time).map(|n| n.text.clone());
-    match random.below(12) {
+    let all: Vec<&Named> = names.iter().filter(|n| n.kind.is_many()).collect();
+    match random.below(13) {
+        12 if !all.is_empty() => format!("length({})", random.pick(&all).text),
         0 => format!("({a} + {b})"),
         1 => format!("({a} - {b})"),
         2 => format!("({a} * {b})"),
@@ -168,6 +208,8 @@ fn real(random: &mut Prng, names: &[Named], depth: usize, a: &str, b: &str) -> S
 }
 
 fn decimal(random: &mut Prng, a: &str, b: &str, n: &str) -> String {
+    // The literal would take the type of its place, which the largest int does not fit.
+    let n = n.replace(INT_MAX, "7");
     match random.below(8) {
         0 => format!("({a} + {b})"),
         1 => format!("({a} - {b})"),
@@ -198,7 +240,7 @@ fn span(random: &mut Prng, names: &[Named], a: &str, b: &str, n: &str) -> String
 pub fn literal(random: &mut Prng, kind: Kind) -> String {
     let from: &[&str] = match kind {
         Kind::Bool => &["true", "false"],
-        Kind::Int => &["0", "1", "2", "7", "(-3)", "1000", "9223372036854775807"],
+        Kind::Int => &["0", "1", "2", "7", "(-3)", "1000", INT_MAX],
         Kind::Float => &["0.0", "0.1", "1.5", "(-2.25)", "1000000.0", "5000000000000000000.0"],
         Kind::Decimal => &["decimal(0, 2)", "decimal(1.25, 2)", "decimal(-7, 0)"],
         Kind::Text => &["\"\"", "\"a\"", "\"ab\"", "\"é\""],
@@ -207,6 +249,7 @@ pub fn literal(random: &mut Prng, kind: Kind) -> String {
         Kind::Card => &["\"A\"", "\"B\""],
         Kind::Device => &["\"d\"", "\"e\""],
         Kind::Shop => &["1", "2"],
+        Kind::Texts | Kind::Counts => unreachable!("of lists and maps there is a name"),
     };
     (*random.pick(from)).to_string()
 }

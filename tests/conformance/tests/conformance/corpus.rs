@@ -44,6 +44,22 @@ fn the_corpus_holds_on_the_specification_and_on_the_engine() {
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
+#[test]
+fn the_example_of_the_reference_holds() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/language.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (mut tally, mut failures, mut tests) = (Tally::default(), Vec::new(), 0);
+    for part in page.split("```mill\n").skip(1) {
+        let text = part.split("```").next().unwrap();
+        let case = Case::new("docs/reference/language", text.to_string()).unwrap();
+        let plan = Arc::new(case.compile().plan.unwrap());
+        tests += plan.tests.len();
+        failures.extend(check_case(&case, &plan, &mut tally).iter().map(Failure::to_string));
+    }
+    assert!(tests > 0);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 fn check_case(case: &Case, plan: &Arc<Plan>, tally: &mut Tally) -> Vec<Failure> {
     let mut failures = Vec::new();
     let mut counts = [0; Fate::ALL.len()];
