@@ -50,6 +50,17 @@ struct PartitionHead {
 
 const VERSION: u32 = 1;
 
+/// Remembered ids that are handed out along with one key state per group and shard: they are small.
+const IDS_PER_KEY: usize = 8;
+
+/// How far [`Engine::move_out_of`] has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moving {
+    group: usize,
+    shard: usize,
+    slot: usize,
+}
+
 /// A complete state as bytes: the head, and every key state and remembered id.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -74,9 +85,7 @@ impl Engine {
             }
         }
         for (index, stream) in self.streams.iter_mut().enumerate() {
-            let new = stream.remembered.take_new();
-            let table = self.registry.table_of_stream(index);
-            self.captured_ids.extend(new.into_iter().map(|(id, time)| id_block(table, id, time)));
+            self.captured_ids.push((index, stream.remembered.take_new()));
         }
         self.head()
     }
@@ -84,8 +93,8 @@ impl Engine {
     /// Hands out up to about `keys` changed key states per group and shard; `false` when these
     /// were the last.
     pub fn continue_checkpoint(&mut self, keys: usize, out: &mut Vec<Block>) -> bool {
-        out.append(&mut self.captured_ids);
-        let mut more = false;
+        self.hand_out_ids(keys.saturating_mul(IDS_PER_KEY), out);
+        let mut more = !self.captured_ids.is_empty();
         for group in 0..self.plan.groups.len() {
             let shape = Arc::clone(&self.shapes[group]);
             let number = self.registry.table_of_group(group);
@@ -95,6 +104,21 @@ impl Engine {
             }
         }
         more
+    }
+
+    /// Hands out up to `count` of the ids that belong to the checkpoint.
+    fn hand_out_ids(&mut self, count: usize, out: &mut Vec<Block>) {
+        let mut left = count;
+        while let Some((stream, ids)) = self.captured_ids.last_mut() {
+            let table = self.registry.table_of_stream(*stream);
+            let rest = ids.len().saturating_sub(left);
+            left -= ids.len() - rest;
+            out.extend(ids.drain(rest..).map(|(id, time)| id_block(table, id, time)));
+            if rest > 0 {
+                return;
+            }
+            self.captured_ids.pop();
+        }
     }
 
     /// The complete state: everything counts as changed.
@@ -113,9 +137,7 @@ impl Engine {
         }
         for (index, stream) in self.streams.iter_mut().enumerate() {
             stream.remembered.take_new();
-            let table = self.registry.table_of_stream(index);
-            let all = stream.remembered.all().into_iter();
-            self.captured_ids.extend(all.map(|(id, time)| id_block(table, id, time)));
+            self.captured_ids.push((index, stream.remembered.all()));
         }
     }
 
@@ -237,20 +259,29 @@ impl Engine {
         stream.zip(time).is_some_and(|(stream, time)| time >= self.watermark(stream))
     }
 
-    /// Makes the next checkpoint write again every key state that lies in `segment`.
+    /// Makes the next checkpoint write again every key state that lies in one of these segments;
+    /// looks at `count` keys of one table and returns how far that brought it, `None` at the end.
     ///
     /// # Errors
     /// When a spilled key state cannot be read back.
-    pub fn move_out_of(&mut self, segment: SegmentId) -> Result<(), EngineError> {
-        for group in 0..self.plan.groups.len() {
-            let shape = Arc::clone(&self.shapes[group]);
-            for shard in &mut self.shards {
-                shard.tables[group]
-                    .mark_segment(segment, &shape, &*self.cold)
-                    .map_err(EngineError::Cold)?;
-            }
-        }
-        Ok(())
+    pub fn move_out_of(
+        &mut self,
+        segments: &[SegmentId],
+        from: Moving,
+        count: usize,
+    ) -> Result<Option<Moving>, EngineError> {
+        let Moving { group, shard, slot } = from;
+        let Some(shape) = self.shapes.get(group).cloned() else { return Ok(None) };
+        let Some(of_shard) = self.shards.get_mut(shard) else {
+            return Ok(Some(Moving { group: group + 1, ..Moving::default() }));
+        };
+        let marked = of_shard.tables[group]
+            .mark_segments(segments, slot, count, &shape, &*self.cold)
+            .map_err(EngineError::Cold)?;
+        Ok(Some(match marked {
+            Some(slot) => Moving { slot, ..from },
+            None => Moving { shard: shard + 1, slot: 0, ..from },
+        }))
     }
 
     /// Whether a key is there, in memory or spilled.

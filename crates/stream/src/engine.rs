@@ -22,10 +22,10 @@ use crate::clock::{PartitionId, StreamClock};
 use crate::features::{features_of, view_columns};
 use crate::keys::{Keys, hash_key, shard_of};
 use crate::registry::Registry;
-use crate::remembered::Remembered;
+use crate::remembered::{IdHash, Remembered};
 use crate::settings::{PARALLEL_ROWS_MIN, Settings};
 use crate::shard::{GroupRows, Shard};
-use crate::table::{AllInMemory, Block, ColdBlocks};
+use crate::table::{AllInMemory, ColdBlocks};
 
 /// What became of one event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,8 +112,8 @@ pub struct Engine {
     pub(crate) registry: Registry,
     /// Where a restored checkpoint holds what no definition claims.
     pub(crate) unclaimed: Vec<Location>,
-    /// Remembered ids that belong to the checkpoint under way.
-    pub(crate) captured_ids: Vec<Block>,
+    /// Remembered ids that belong to the checkpoint under way, by stream.
+    pub(crate) captured_ids: Vec<(usize, Vec<(IdHash, EventTime)>)>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -222,8 +222,22 @@ impl Engine {
     /// As [`Engine::apply`].
     pub fn replay(&mut self, stream: usize, late: &Batch) -> Result<(), EngineError> {
         let rows: Vec<u32> = (0..late.len() as u32).collect();
-        self.streams[stream].counts.replayed += u64::from(late.len() as u32);
+        let state = &mut self.streams[stream];
+        state.counts.replayed += u64::from(late.len() as u32);
+        for row in 0..late.len() {
+            // It was late in its own partition; another one may still deliver it.
+            if late.time(row) >= state.clock.watermark {
+                state.remembered.insert(state.remembered.hash(late, row), late.time(row));
+            }
+        }
         self.add(stream, late, &rows, self.exact_from(stream))
+    }
+
+    /// The id of an event as it is remembered, and whether it is.
+    pub(crate) fn known(&self, stream: usize, batch: &Batch, row: usize) -> (IdHash, bool) {
+        let StreamState { clock, remembered, .. } = &self.streams[stream];
+        let id = remembered.hash(batch, row);
+        (id, remembered.contains(id, clock.watermark))
     }
 
     pub(crate) fn judge(

@@ -20,7 +20,7 @@ mod shard;
 mod table;
 pub mod test_run;
 
-pub use checkpoint::{ID_TABLES, Restored, Snapshot};
+pub use checkpoint::{ID_TABLES, Moving, Restored, Snapshot};
 pub use clock::PartitionId;
 pub use engine::{Answer, Applied, Counts, Engine, EngineError, Fate, GroupSize, Sweep};
 pub use millrace_aggregate::Position;

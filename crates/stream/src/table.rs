@@ -358,23 +358,27 @@ impl Table {
         released
     }
 
-    /// Marks every key whose bytes lie in `segment` as changed, so that the next checkpoint
-    /// writes it again.
-    pub(crate) fn mark_segment(
+    /// Marks keys whose bytes lie in one of the `segments` as changed, so that the next checkpoint
+    /// writes them again. Looks at `count` slots from `from` on and returns where to go on; `None`
+    /// when all were looked at.
+    pub(crate) fn mark_segments(
         &mut self,
-        segment: SegmentId,
+        segments: &[SegmentId],
+        from: usize,
+        count: usize,
         shape: &Shape,
         cold: &dyn ColdBlocks,
-    ) -> Result<(), String> {
-        for at in 0..self.locations.len() {
-            let here = self.locations[at].is_some_and(|l| l.segment == segment);
+    ) -> Result<Option<usize>, String> {
+        let end = from.saturating_add(count).min(self.locations.len());
+        for at in from..end {
+            let here = self.locations[at].is_some_and(|l| segments.contains(&l.segment));
             if here && self.slots[at].flags & (DIRTY | FREE) == 0 {
                 self.state_mut(at as u32, shape, cold)?;
                 self.slots[at].flags |= DIRTY;
                 self.dirty.push(at as u32);
             }
         }
-        Ok(())
+        Ok((end < self.locations.len()).then_some(end))
     }
 
     /// About how many bytes the key states in memory take, as of the last round of the hand.

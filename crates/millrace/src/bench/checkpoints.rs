@@ -6,16 +6,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use millrace_event::{EventTime, Key};
+use millrace_event::Key;
 use millrace_store::{
-    Access, Change, Checkpoints, CheckpointsConfig, FileDisk, LiveBytes, Location, StoreError,
+    Access, Change, Checkpoints, CheckpointsConfig, FileDisk, LiveBytes, StoreError,
 };
 use millrace_stream::live::checkpointer::{self, Checkpointer, Cleaning, Done, Report, Task};
-use millrace_stream::{Block, Engine, ID_TABLES, Ordered, Settings};
+use millrace_stream::{Block, Engine, Moving, Ordered, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::compute::Frontier;
@@ -55,7 +56,8 @@ pub struct Taken {
 pub struct Taker {
     tasks: SyncSender<Task>,
     reports: Receiver<Report>,
-    released: Sender<Vec<Location>>,
+    /// Bytes of the portions that wait; their number bounds them already.
+    waiting: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
     every: Duration,
     begun: Instant,
@@ -70,16 +72,17 @@ impl Taker {
         let (checkpoints, _) = Checkpoints::open(Arc::new(disk), CheckpointsConfig::default())?;
         let (tasks, task_queue) = sync_channel(TASKS_MAX);
         let (report, reports) = channel();
-        let (released, released_queue) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let written = Arc::clone(&waiting);
         let this = Checkpointer::new(checkpoints, LiveBytes::default());
-        let run = move || checkpointer::run(this, &task_queue, &report, &released_queue);
+        let run = move || checkpointer::run(this, &task_queue, &report, &written);
         let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(run);
         let thread = thread
             .map_err(|e| Failure::environment(format!("no thread to write checkpoints: {e}")))?;
         Ok(Taker {
             tasks,
             reports,
-            released,
+            waiting,
             thread,
             every,
             begun: Instant::now(),
@@ -96,7 +99,7 @@ impl Taker {
         if !self.is_under_way && self.begun.elapsed() >= self.every {
             self.begun = Instant::now();
             self.is_under_way = true;
-            self.send(Task::Prepare)?;
+            self.send(Task::Prepare(ordered.engine().take_released()))?;
         }
         Ok(())
     }
@@ -140,8 +143,9 @@ impl Taker {
         ordered: &mut Ordered,
         at: &Frontier,
     ) -> Result<(), Failure> {
-        for victim in &cleaning.victims {
-            ordered.engine().move_out_of(*victim)?;
+        let mut from = (!cleaning.victims.is_empty()).then(Moving::default);
+        while let Some(at) = from {
+            from = ordered.engine().move_out_of(&cleaning.victims, at, usize::MAX)?;
         }
         let pending = pending(ordered);
         let engine = ordered.engine();
@@ -154,7 +158,7 @@ impl Taker {
         let mut blocks = pending;
         let gone = cleaning.gone.into_iter().filter(|(table, key)| !engine.has_key(*table, key));
         blocks.extend(gone.map(|(table, key)| Block { table, key, bytes: None }));
-        blocks.extend(cleaning.ids.into_iter().filter(|id| is_remembered(engine, id)));
+        blocks.extend(cleaning.ids.into_iter().filter(|id| engine.remembers(id)));
         loop {
             let more = engine.continue_checkpoint(CAPTURE_KEYS, &mut blocks);
             self.taken.records += blocks.len() as u64;
@@ -170,13 +174,14 @@ impl Taker {
         for (table, key, location) in &done.locations {
             engine.locate(*table, key, *location);
         }
-        // The thread lives as long as its tasks' sender does.
-        let _ = self.released.send(engine.take_released());
         self.taken.checkpoints += 1;
         self.is_under_way = false;
     }
 
     fn send(&self, task: Task) -> Result<(), Failure> {
+        if let Task::Portion(blocks) = &task {
+            self.waiting.fetch_add(checkpointer::bytes_of(blocks), Ordering::Relaxed);
+        }
         self.tasks.send(task).map_err(|_| Failure::bug("the checkpointing thread ended early"))
     }
 }
@@ -196,14 +201,6 @@ fn pending(ordered: &Ordered) -> Vec<Block> {
         Block { table: PENDING_TABLE, key, bytes: Some(bytes) }
     };
     waiting.map(block).collect()
-}
-
-/// Whether an id of a segment that goes away is still worth keeping.
-fn is_remembered(engine: &Engine, block: &Block) -> bool {
-    let stream = usize::from(block.table - ID_TABLES);
-    let time = block.bytes.as_deref().and_then(|b| b.try_into().ok()).map(i64::from_le_bytes);
-    stream < engine.plan().streams.len()
-        && time.is_some_and(|time| EventTime(time) >= engine.watermark(stream))
 }
 
 fn meta(engine: &Engine, at: &Frontier, head: Vec<u8>) -> Result<Vec<u8>, Failure> {

@@ -1,5 +1,6 @@
 //! The checkpointer: writes changed key states into segments and publishes them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
 use millrace_event::Key;
@@ -11,11 +12,17 @@ use millrace_store::{
 use crate::checkpoint::ID_TABLES;
 use crate::table::Block;
 
-/// From the engine, for one checkpoint: prepare, begin, portions, end.
+/// From the engine, for one checkpoint: prepare, begin, portions, end. The engine bounds the bytes
+/// of the portions that wait.
 #[derive(Debug)]
 pub enum Task {
-    Prepare,
-    Begin { meta: Vec<u8>, durable: Receiver<Result<(), String>>, retired: Vec<SegmentId> },
+    /// With the locations that were released since the last one.
+    Prepare(Vec<Location>),
+    Begin {
+        meta: Vec<u8>,
+        durable: Receiver<Result<(), String>>,
+        retired: Vec<SegmentId>,
+    },
     Portion(Vec<Block>),
     End,
 }
@@ -64,18 +71,21 @@ struct UnderWay {
     locations: Vec<(u16, Key, Location)>,
 }
 
-/// Works through tasks until their sender is gone. `released` says which records are no longer
-/// current.
+/// About how many bytes of memory these take.
+pub fn bytes_of(blocks: &[Block]) -> usize {
+    let one = |b: &Block| size_of::<Block>() + b.bytes.as_ref().map_or(0, Vec::len);
+    blocks.iter().map(one).sum()
+}
+
+/// Works through tasks until their sender is gone; takes the bytes of each portion off `waiting`.
 pub fn run(
     mut this: Checkpointer,
     tasks: &Receiver<Task>,
     reports: &Sender<Report>,
-    released: &Receiver<Vec<Location>>,
+    waiting: &AtomicUsize,
 ) {
     while let Ok(task) = tasks.recv() {
-        for location in released.try_iter().flatten() {
-            this.live.remove(location);
-        }
+        let bytes = if let Task::Portion(blocks) = &task { bytes_of(blocks) } else { 0 };
         let report = match this.step(task) {
             Ok(report) => report,
             Err(error) => {
@@ -89,6 +99,7 @@ pub fn run(
                 Some(Report::Failed(error))
             }
         };
+        waiting.fetch_sub(bytes, Ordering::Relaxed);
         if let Some(report) = report
             && reports.send(report).is_err()
         {
@@ -105,7 +116,10 @@ impl Checkpointer {
     fn step(&mut self, task: Task) -> Result<Option<Report>, String> {
         let failed = |e: StoreError| e.to_string();
         match task {
-            Task::Prepare => Ok(Some(Report::Prepared(self.prepare().map_err(failed)?))),
+            Task::Prepare(released) => {
+                released.into_iter().for_each(|location| self.live.remove(location));
+                Ok(Some(Report::Prepared(self.prepare().map_err(failed)?)))
+            }
             Task::Begin { meta, durable, retired } => {
                 let epoch = self.checkpoints.next_epoch();
                 let writer = self.checkpoints.begin(epoch).map_err(failed)?;

@@ -1,8 +1,8 @@
 //! The committer: makes events durable, many at a time, and acknowledges them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, OnceLock};
 
 use millrace_store::{Log, Offset, StoreError};
 
@@ -33,12 +33,50 @@ pub(super) enum Commit {
     Retain { needed_from: Offset, keep_bytes: u64 },
 }
 
-/// What others may see of the committer.
+/// What the engine thread sees of the two threads that write.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Bytes of all segments of the event log.
     pub(super) log_bytes: AtomicU64,
-    pub(super) failed: std::sync::OnceLock<String>,
+    /// Commits that are not durable yet, and their bytes.
+    pub(super) commits: AtomicUsize,
+    pub(super) commit_bytes: AtomicUsize,
+    /// Bytes of captured key states that are not written yet.
+    pub(super) captured_bytes: AtomicUsize,
+    /// Why nothing new is taken any more.
+    pub(super) failed: OnceLock<String>,
+}
+
+impl Progress {
+    /// From now on nothing is taken; the first cause stays.
+    pub(super) fn fail(&self, cause: &str) {
+        if self.failed.set(cause.to_owned()).is_ok() {
+            tracing::error!(cause, "events can no longer be made durable");
+        }
+    }
+
+    pub(super) fn count(&self, commit: &Commit) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.commit_bytes.fetch_add(commit.bytes(), Ordering::Relaxed);
+    }
+
+    fn settle(&self, commit: Commit) {
+        self.commits.fetch_sub(1, Ordering::Relaxed);
+        self.commit_bytes.fetch_sub(commit.bytes(), Ordering::Relaxed);
+        acknowledge(commit, self.failed.get().map(String::as_str));
+    }
+}
+
+impl Commit {
+    fn bytes(&self) -> usize {
+        match self {
+            Commit::Records { event, late, dead, .. } => {
+                let some = |record: &Option<Vec<u8>>| record.as_ref().map_or(0, Vec::len);
+                some(event) + some(late) + dead.iter().map(Vec::len).sum::<usize>()
+            }
+            Commit::Barrier(_) | Commit::Retain { .. } => 0,
+        }
+    }
 }
 
 pub(super) fn run(mut logs: Logs, commits: &Receiver<Commit>, progress: &Arc<Progress>) {
@@ -47,17 +85,11 @@ pub(super) fn run(mut logs: Logs, commits: &Receiver<Commit>, progress: &Arc<Pro
     while let Ok(first) = commits.recv() {
         group.push(first);
         group.extend(commits.try_iter().take(GROUP_MAX - 1));
-        let result = write(&mut logs, &group);
-        if let Err(error) = &result
-            && progress.failed.set(error.to_string()).is_ok()
-        {
-            tracing::error!(%error, "events can no longer be made durable");
+        if let Err(error) = write(&mut logs, &group) {
+            progress.fail(&error.to_string());
         }
-        let failure = progress.failed.get().cloned();
         progress.log_bytes.store(logs.events.bytes(), Ordering::Relaxed);
-        for commit in group.drain(..) {
-            acknowledge(commit, failure.as_deref());
-        }
+        group.drain(..).for_each(|commit| progress.settle(commit));
     }
     let Logs { events, late, dead } = logs;
     for log in [events, late, dead] {
@@ -65,6 +97,11 @@ pub(super) fn run(mut logs: Logs, commits: &Receiver<Commit>, progress: &Arc<Pro
             tracing::error!(%error, "closing a log");
         }
     }
+}
+
+/// Answers commits after the committer has failed, until no more can come.
+pub(super) fn refuse(commits: &Receiver<Commit>, progress: &Arc<Progress>) {
+    commits.iter().for_each(|commit| progress.settle(commit));
 }
 
 fn write(logs: &mut Logs, group: &[Commit]) -> Result<(), StoreError> {
@@ -102,7 +139,7 @@ fn write(logs: &mut Logs, group: &[Commit]) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn acknowledge(commit: Commit, failure: Option<&str>) {
+pub(super) fn acknowledge(commit: Commit, failure: Option<&str>) {
     match commit {
         Commit::Records { reply: Some((reply, receipt)), .. } => reply(match failure {
             None => Ok(receipt),

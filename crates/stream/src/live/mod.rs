@@ -13,14 +13,18 @@
 
 pub mod checkpointer;
 mod committer;
+mod cycle;
+mod inbox;
+mod letters;
 mod owner;
 mod record;
 mod recovery;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,6 +35,7 @@ use thiserror::Error;
 
 use crate::engine::{Answer, Counts, EngineError};
 use crate::settings::Settings;
+use inbox::{Inbox, Refused};
 use owner::Message;
 pub use record::{DeadEvent, RecordError};
 
@@ -44,7 +49,8 @@ pub struct LiveSettings {
     pub checkpoint_every: Duration,
     /// Key states beyond this many bytes are spilled to disk, the ones not used lately first.
     pub memory_max_bytes: usize,
-    /// Messages that may wait for the engine; beyond it callers are told to come back.
+    /// Deliveries that may wait for the engine, and as many reads; beyond it, or beyond 256 MiB of
+    /// waiting events, callers are told to come back.
     pub inbox_max: usize,
     /// Event log kept beyond what recovery needs.
     pub log_retain_bytes: u64,
@@ -207,8 +213,18 @@ pub struct Recovery {
 #[derive(Clone, Debug)]
 pub struct Live {
     plan: Arc<Plan>,
-    inbox: SyncSender<Message>,
+    handle: Arc<Handle>,
     threads: Arc<std::sync::Mutex<Vec<JoinHandle<()>>>>,
+}
+
+/// When the last one goes away, the threads end.
+#[derive(Debug)]
+struct Handle(Arc<Inbox>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 impl Live {
@@ -230,10 +246,11 @@ impl Live {
         plan: Arc<Plan>,
         settings: LiveSettings,
     ) -> Result<(Live, Recovery), LiveError> {
-        let (inbox, messages) = sync_channel(settings.inbox_max.max(1));
+        let inbox = Arc::new(Inbox::new(settings.inbox_max));
         let recovered = recovery::recover(disk, Arc::clone(&plan), &settings)?;
-        let (threads, recovery) = owner::start(recovered, messages, settings)?;
-        Ok((Live { plan, inbox, threads: Arc::new(std::sync::Mutex::new(threads)) }, recovery))
+        let handle = Arc::new(Handle(Arc::clone(&inbox)));
+        let (threads, recovery) = threads::start(recovered, inbox, settings)?;
+        Ok((Live { plan, handle, threads: Arc::new(std::sync::Mutex::new(threads)) }, recovery))
     }
 
     pub fn plan(&self) -> &Arc<Plan> {
@@ -258,9 +275,12 @@ impl Live {
         reply: Reply<Receipt>,
     ) -> Result<(), LiveError> {
         let message = Message::Ingest(Box::new(delivery), reply);
-        self.inbox.send(message).map_err(|_| LiveError::Stopped)
+        self.handle.0.put(message).map_err(|_| LiveError::Stopped)
     }
 
+    /// While few deliveries wait, a read sees what was handed over before it; of a backlog it sees
+    /// what is applied.
+    ///
     /// # Errors
     /// [`Busy`].
     pub fn read(&self, requests: Vec<ReadRequest>, reply: Reply<ReadReply>) -> Result<(), Busy> {
@@ -291,7 +311,7 @@ impl Live {
     /// A source says that it has handed over all there is at this moment.
     pub fn confirm(&self, stream: usize) {
         // When the engine is busy, the next confirmation will do.
-        let _ = self.inbox.try_send(Message::Confirm(stream));
+        let _ = self.handle.0.offer(Message::Confirm(stream));
     }
 
     /// Replies when a checkpoint that holds everything applied so far is durable.
@@ -318,7 +338,7 @@ impl Live {
     pub fn close(&self) -> Result<(), LiveError> {
         let (done, wait) = sync_channel(1);
         let reply: Reply<()> = Box::new(move |result| drop(done.send(result)));
-        if self.inbox.send(Message::Close(reply)).is_err() {
+        if self.handle.0.put(Message::Close(reply)).is_err() {
             return Ok(());
         }
         let result = wait.recv().unwrap_or(Err(LiveError::Stopped));
@@ -331,10 +351,10 @@ impl Live {
     }
 
     fn send(&self, message: Message) -> Result<(), Busy> {
-        match self.inbox.try_send(message) {
+        match self.handle.0.offer(message) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Full(_)) => Err(Busy { retry_after: Duration::from_millis(100) }),
-            Err(TrySendError::Disconnected(message)) => {
+            Err(Refused::Full) => Err(Busy { retry_after: Duration::from_millis(100) }),
+            Err(Refused::Closed(message)) => {
                 message.fail();
                 Ok(())
             }

@@ -1,37 +1,44 @@
 //! The engine thread: the only one that touches the engine.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel,
-};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millrace_event::{Batch, EventTime, Span};
-use millrace_store::{Disk, Location};
+use millrace_store::{Disk, Log, StoreError};
 
-use super::checkpointer::{self, Checkpointer, Cleaning, Done, Report, Task, needed_from};
-use super::committer::{self, Commit, Progress};
-use super::record::{encode_delivery, encode_late, encode_replay};
-use super::recovery::{Counters, Meta, Recovered, replay_late};
+use super::checkpointer::{Report, Task};
+use super::committer::{Commit, Progress, acknowledge};
+use super::cycle::Phase;
+use super::inbox::{Inbox, Next};
+use super::letters::{self, letters_of, rows_with_long_keys};
+use super::record::{bytes_of, encode_delivery, encode_late, encode_replay};
+use super::recovery::{Counters, replay_late};
 use super::{
-    DeadEvent, Delivery, GroupStatus, LiveError, LiveSettings, ReadReply, ReadRequest, Receipt,
-    Recovery, Replayed, Reply, Status, StreamStatus, ViewReply,
+    Delivery, GroupStatus, LiveError, LiveSettings, ReadReply, ReadRequest, Receipt, Replayed,
+    Reply, Status, StreamStatus, ViewReply,
 };
 use crate::Position;
-use crate::engine::{Applied, Engine, Fate, Sweep};
-use crate::table::Block;
+use crate::engine::{Engine, Fate, Sweep};
 
-/// Commits that may wait for the disk; beyond it the engine waits, and then its callers.
+/// While this many commits wait for the disk, deliveries wait in the inbox; reads do not.
 const COMMITS_MAX: usize = 1_024;
-/// Key states captured per step of a checkpoint, per group and shard.
-const CAPTURE_KEYS: usize = 48;
+/// The same for the bytes of these commits, beside which there may be one more delivery.
+const COMMIT_BYTES_MAX: usize = 64 << 20;
 /// Keys looked at per step of housekeeping, per group and shard.
 const SWEEP_KEYS: usize = 16;
+/// The same while key states must be moved out of memory.
+const SPILL_KEYS: usize = 512;
+/// Housekeeping is done at most this often.
+const HOUSEKEEP_EVERY: Duration = Duration::from_micros(500);
+/// Deliveries wait while a checkpoint is on its way and the key states in memory are over their
+/// limit by half of it and this much: states can only be spilled once they are in a checkpoint.
+const MEMORY_SLACK_BYTES: usize = 64 << 20;
 /// How long the thread sleeps when nothing happens.
 const TICK: Duration = Duration::from_millis(10);
+/// How long it sleeps when something has to wait for the disk.
+const TICK_BUSY: Duration = Duration::from_millis(1);
 
 /// What the engine thread is asked to do.
 pub(super) enum Message {
@@ -46,6 +53,35 @@ pub(super) enum Message {
 }
 
 impl Message {
+    /// Whether it is answered from what is there and changes nothing.
+    pub(super) fn is_read(&self) -> bool {
+        match self {
+            Message::Read(..) | Message::View { .. } | Message::Status(_) => true,
+            Message::Ingest(..)
+            | Message::Confirm(_)
+            | Message::Checkpoint(_)
+            | Message::ReplayLate(_)
+            | Message::Close(_) => false,
+        }
+    }
+
+    /// About how many bytes of memory its events take.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Message::Ingest(delivery, _) => {
+                let letters = delivery.dead.iter().map(|letter| letter.bytes.len());
+                bytes_of(&delivery.batch) + letters.sum::<usize>()
+            }
+            Message::Read(..)
+            | Message::View { .. }
+            | Message::Status(_)
+            | Message::Confirm(_)
+            | Message::Checkpoint(_)
+            | Message::ReplayLate(_)
+            | Message::Close(_) => 0,
+        }
+    }
+
     /// The engine is gone.
     pub(super) fn fail(self) {
         match self {
@@ -60,92 +96,33 @@ impl Message {
     }
 }
 
-/// Where the checkpoint under way stands.
-enum Phase {
-    Idle,
-    /// The checkpointer looks for old segments to clean.
-    Preparing,
-    /// Changed key states are being captured.
-    Capturing,
-    /// Written; being made durable.
-    Publishing,
-}
-
-struct Owner {
-    engine: Engine,
-    counters: Counters,
-    settings: LiveSettings,
-    disk: Arc<dyn Disk>,
-    commits: SyncSender<Commit>,
-    progress: Arc<Progress>,
-    tasks: Sender<Task>,
-    reports: Receiver<Report>,
-    released: Sender<Vec<Location>>,
-    phase: Phase,
-    begun: Instant,
-    published: Instant,
-    epoch: u64,
-    checkpoint_bytes: u64,
+pub(super) struct Owner {
+    pub(super) engine: Engine,
+    pub(super) counters: Counters,
+    pub(super) settings: LiveSettings,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) commits: Sender<Commit>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) tasks: Sender<Task>,
+    pub(super) reports: Receiver<Report>,
+    pub(super) phase: Phase,
+    /// When the last checkpoint began; after a failed one, when the next may begin.
+    pub(super) begun: Instant,
+    pub(super) published: Instant,
+    pub(super) epoch: u64,
+    pub(super) checkpoint_bytes: u64,
     /// The frontier of the newest checkpoint, to know whether anything changed.
-    checkpointed: Option<u64>,
+    pub(super) checkpointed: Option<u64>,
+    /// Whether the last checkpoint failed.
+    pub(super) failing: bool,
     /// Who waits for the checkpoint under way, and for the one after it.
-    waiting: Vec<Reply<()>>,
-    waiting_next: Vec<Reply<()>>,
+    pub(super) waiting: Vec<Reply<()>>,
+    pub(super) waiting_next: Vec<Reply<()>>,
     /// By stream, when its sources had last handed over everything.
-    confirmed: Vec<Option<EventTime>>,
-}
-
-pub(super) fn start(
-    recovered: Recovered,
-    inbox: Receiver<Message>,
-    settings: LiveSettings,
-) -> Result<(Vec<JoinHandle<()>>, Recovery), LiveError> {
-    let Recovered { engine, counters, logs, checkpoints, live, disk, recovery } = recovered;
-    let (commits, commit_queue) = sync_channel(COMMITS_MAX);
-    let (tasks, task_queue) = channel();
-    let (report, reports) = channel();
-    let (released, released_queue) = channel();
-    let progress = Arc::new(Progress::default());
-    let committing = Arc::clone(&progress);
-    let bytes = checkpoints.current().map_or(0, |m| m.segments.iter().map(|s| s.bytes).sum());
-    let streams = engine.plan().streams.len();
-    let now = Instant::now();
-    let mut owner = Owner {
-        engine,
-        settings,
-        disk,
-        commits,
-        progress,
-        tasks,
-        reports,
-        released,
-        phase: Phase::Idle,
-        begun: now,
-        published: now,
-        epoch: recovery.epoch,
-        checkpoint_bytes: bytes,
-        checkpointed: (recovery.epoch > 0 && recovery.replayed_records == 0)
-            .then_some(counters.next),
-        counters,
-        waiting: Vec::new(),
-        waiting_next: Vec::new(),
-        confirmed: vec![None; streams],
-    };
-    let checkpointer = Checkpointer::new(checkpoints, live);
-    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-        std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(LiveError::Thread)
-    };
-    let threads = vec![
-        spawn("engine", Box::new(move || owner.run(&inbox)))?,
-        spawn("committer", Box::new(move || committer::run(logs, &commit_queue, &committing)))?,
-        spawn(
-            "checkpointer",
-            Box::new(move || {
-                checkpointer::run(checkpointer, &task_queue, &report, &released_queue)
-            }),
-        )?,
-    ];
-    Ok((threads, recovery))
+    pub(super) confirmed: Vec<Option<EventTime>>,
+    pub(super) housekept: Instant,
+    /// Bytes of the key states in memory, as last estimated.
+    pub(super) state_bytes: usize,
 }
 
 /// The receiving clock.
@@ -155,21 +132,38 @@ fn now() -> EventTime {
 }
 
 impl Owner {
-    fn run(&mut self, inbox: &Receiver<Message>) {
+    pub(super) fn run(&mut self, inbox: &Inbox) {
         loop {
+            let events = self.has_room_for_events();
             let wait = match self.phase {
+                _ if !events => TICK_BUSY,
+                Phase::Cleaning { .. } | Phase::Locating { .. } => Duration::ZERO,
+                Phase::Capturing if self.captures_wait() => TICK_BUSY,
                 Phase::Capturing => Duration::ZERO,
                 Phase::Idle | Phase::Preparing | Phase::Publishing => TICK,
             };
-            match next(inbox, wait) {
-                Some(Ok(Message::Close(reply))) => return self.close(reply),
-                Some(Ok(message)) => self.handle(message),
-                Some(Err(())) => return,
-                None => {}
+            match inbox.next(wait, events) {
+                Next::Message(Message::Close(reply)) => return self.close(reply),
+                Next::Message(message) => self.handle(message),
+                Next::Abandoned => return,
+                Next::Nothing => {}
             }
             self.look_after_checkpoint();
             self.housekeep();
         }
+    }
+
+    /// Whether what a delivery leaves to be written, and in memory, has room.
+    fn has_room_for_events(&self) -> bool {
+        let commits = self.progress.commits.load(Ordering::Relaxed);
+        let bytes = self.progress.commit_bytes.load(Ordering::Relaxed);
+        let memory = self.settings.memory_max_bytes;
+        let is_over = self.state_bytes > memory.saturating_add(MEMORY_SLACK_BYTES.max(memory / 2));
+        let may_shrink = self.failing || !matches!(self.phase, Phase::Idle);
+        commits < COMMITS_MAX
+            && bytes < COMMIT_BYTES_MAX
+            && !self.captures_wait()
+            && !(is_over && may_shrink)
     }
 
     fn handle(&mut self, message: Message) {
@@ -193,46 +187,74 @@ impl Owner {
         if let Some(cause) = self.progress.failed.get() {
             return reply(Err(LiveError::Durability(cause.clone())));
         }
-        let Delivery { stream, partition, batch, dead, received, position } = delivery;
-        let id = self.engine.partition(stream, &partition);
-        let applied = match self.engine.apply(id, &batch, received) {
-            Ok(applied) => applied,
-            Err(error) => return reply(Err(error.into())),
-        };
-        let name = batch.schema.stream.to_string();
-        if let Some(position) = &position {
-            self.counters.positions.insert((name.clone(), partition.clone()), position.clone());
+        match self.take(delivery) {
+            Ok((commit, receipt)) => {
+                let Records { event, late, dead } = commit;
+                self.commit(Commit::Records { event, late, dead, reply: Some((reply, receipt)) });
+            }
+            Err(error) => reply(Err(error)),
         }
-        let mut letters = dead;
-        letters.extend(future_letters(&batch, &applied, &partition));
-        let late = applied.rows(Fate::Late);
-        let future = applied.count(Fate::Future);
-        let event = (future < batch.len() || position.is_some()).then(|| {
-            let kept = if future == 0 { None } else { Some(batch.select(&not_future(&applied))) };
-            let kept = kept.as_ref().unwrap_or(&batch);
-            encode_delivery(received, &partition, position.as_deref(), kept)
-        });
-        self.counters.next += u64::from(event.is_some());
-        self.counters.late_next += u64::from(!late.is_empty());
-        self.counters.dead_next += letters.len() as u64;
-        *self.counters.dead.entry(name).or_default() += letters.len() as u64;
-        let receipt = Receipt {
-            applied: applied.count(Fate::Applied) as u64,
-            duplicate: applied.count(Fate::Duplicate) as u64,
-            late: late.len() as u64,
-            dead: letters.len() as u64,
-            future: future as u64,
-            frontier: self.counters.next,
-        };
-        let dead = letters.iter().map(|l| serde_json::to_vec(l).unwrap_or_default()).collect();
-        let late = (!late.is_empty()).then(|| encode_late(&batch.select(&late)));
-        self.commit(Commit::Records { event, late, dead, reply: Some((reply, receipt)) });
     }
 
-    fn commit(&self, commit: Commit) {
-        // The committer ends only after this thread; if it panicked, the replies are dropped and
-        // the callers see that.
-        let _ = self.commits.send(commit);
+    /// Applies a delivery; what it returns is to be made durable.
+    fn take(&mut self, delivery: Delivery) -> Result<(Records, Receipt), LiveError> {
+        let Delivery { stream, partition, mut batch, dead, received, position } = delivery;
+        let mut dead = dead;
+        let long = rows_with_long_keys(self.engine.plan(), stream, &batch);
+        if !long.is_empty() {
+            dead.extend(letters_of(&batch, &long, &partition, letters::LONG_KEY));
+            let rows = 0..batch.len() as u32;
+            batch = batch.select(&rows.filter(|row| !long.contains(row)).collect::<Vec<_>>());
+        }
+        let mut receipt = Receipt::default();
+        let (mut event, mut late) = (None, None);
+        if !batch.is_empty() || position.is_some() {
+            // Before anything changes, so that what cannot be written is not applied.
+            let record = encode_delivery(received, &partition, position.as_deref(), &batch);
+            let (given, limit) = (record.len(), Log::RECORD_BYTES_MAX);
+            if given > limit {
+                return Err(StoreError::RecordTooLong { given, limit }.into());
+            }
+            let id = self.engine.partition(stream, &partition);
+            let applied = self.engine.apply(id, &batch, received).inspect_err(|error| {
+                // Part of the batch may be applied: nothing of it may become durable any more.
+                self.progress.fail(&error.to_string());
+            })?;
+            event = Some(record);
+            let late_rows = applied.rows(Fate::Late);
+            late = (!late_rows.is_empty()).then(|| encode_late(&batch.select(&late_rows)));
+            let future = applied.rows(Fate::Future);
+            dead.extend(letters_of(&batch, &future, &partition, letters::FUTURE));
+            receipt.applied = applied.count(Fate::Applied) as u64;
+            receipt.duplicate = applied.count(Fate::Duplicate) as u64;
+            receipt.late = late_rows.len() as u64;
+            receipt.future = future.len() as u64;
+            if let Some(position) = position {
+                let name = batch.schema.stream.to_string();
+                self.counters.positions.insert((name, partition), position);
+            }
+        }
+        receipt.dead = dead.len() as u64;
+        dead.iter().for_each(|letter| self.counters.count_dead(letter));
+        self.counters.next += u64::from(event.is_some());
+        self.counters.late_next += u64::from(late.is_some());
+        receipt.frontier = self.counters.next;
+        let dead = dead.into_iter().map(letters::encode).collect();
+        Ok((Records { event, late, dead }, receipt))
+    }
+
+    /// Tells those who wait for a checkpoint that there will be none.
+    pub(super) fn fail_waiting(&mut self) {
+        let waiting = self.waiting.drain(..).chain(self.waiting_next.drain(..));
+        waiting.for_each(|reply| reply(Err(LiveError::Stopped)));
+    }
+
+    pub(super) fn commit(&self, commit: Commit) {
+        self.progress.count(&commit);
+        if let Err(SendError(commit)) = self.commits.send(commit) {
+            // The committer outlives this thread; this is for the day when it does not.
+            acknowledge(commit, Some("the committer has stopped"));
+        }
     }
 
     fn read(&mut self, requests: &[ReadRequest]) -> Result<ReadReply, LiveError> {
@@ -321,9 +343,11 @@ impl Owner {
         let (done, wait) = channel();
         self.commit(Commit::Barrier(done));
         let durable = wait.recv().unwrap_or(Err("the log has stopped".to_owned()));
-        let result = durable
-            .map_err(LiveError::Durability)
-            .and_then(|()| replay_late(&mut self.engine, &self.disk, from, to));
+        let result = durable.map_err(LiveError::Durability).and_then(|()| {
+            // Some of it may be applied when it fails, and then nothing more may become durable.
+            replay_late(&mut self.engine, &self.disk, from, to)
+                .inspect_err(|error| self.progress.fail(&error.to_string()))
+        });
         match result {
             Ok(events) => {
                 self.counters.replayed_to = to;
@@ -339,165 +363,25 @@ impl Owner {
         }
     }
 
-    fn look_after_checkpoint(&mut self) {
-        while let Ok(report) = self.reports.try_recv() {
-            match report {
-                Report::Prepared(cleaning) => self.begin_checkpoint(cleaning),
-                Report::Published(done) => self.published(done),
-                Report::Failed(cause) => self.checkpoint_failed(&cause),
-            }
-        }
-        match self.phase {
-            Phase::Idle => {
-                let changed = self.checkpointed != Some(self.counters.next);
-                let due = changed && self.begun.elapsed() >= self.settings.checkpoint_every;
-                if due || !self.waiting_next.is_empty() {
-                    self.begun = Instant::now();
-                    self.waiting.append(&mut self.waiting_next);
-                    self.phase = Phase::Preparing;
-                    self.task(Task::Prepare);
-                }
-            }
-            Phase::Capturing => {
-                let mut blocks = Vec::new();
-                let more = self.engine.continue_checkpoint(CAPTURE_KEYS, &mut blocks);
-                self.task(Task::Portion(blocks));
-                if !more {
-                    self.task(Task::End);
-                    self.phase = Phase::Publishing;
-                }
-            }
-            Phase::Preparing | Phase::Publishing => {}
-        }
-    }
-
-    fn task(&self, task: Task) {
-        // As with commits: the checkpointer outlives this thread.
-        let _ = self.tasks.send(task);
-    }
-
-    fn begin_checkpoint(&mut self, cleaning: Cleaning) {
-        for victim in &cleaning.victims {
-            if let Err(error) = self.engine.move_out_of(*victim) {
-                return self.checkpoint_failed(&error.to_string());
-            }
-        }
-        let (done, durable) = channel();
-        self.commit(Commit::Barrier(done));
-        let head = self.engine.begin_checkpoint();
-        let meta = Meta::of(&self.counters, self.engine.plan(), head);
-        self.checkpointed = Some(self.counters.next);
-        self.task(Task::Begin { meta, durable, retired: cleaning.victims });
-        // Said again only now, so that a key that came back since is not removed.
-        let gone =
-            cleaning.gone.into_iter().filter(|(table, key)| !self.engine.has_key(*table, key));
-        let mut blocks: Vec<Block> =
-            gone.map(|(table, key)| Block { table, key, bytes: None }).collect();
-        blocks.extend(cleaning.ids.into_iter().filter(|b| self.engine.remembers(b)));
-        self.task(Task::Portion(blocks));
-        self.phase = Phase::Capturing;
-    }
-
-    fn published(&mut self, done: Done) {
-        for (table, key, location) in &done.locations {
-            self.engine.locate(*table, key, *location);
-        }
-        let released = self.engine.take_released();
-        // The checkpointer may be gone when the engine is closing.
-        let _ = self.released.send(released);
-        let keep_bytes = self.settings.log_retain_bytes;
-        let needed_from = needed_from(&done.metas);
-        self.commit(Commit::Retain { needed_from, keep_bytes });
-        self.epoch = done.epoch;
-        self.checkpoint_bytes = done.bytes;
-        self.published = Instant::now();
-        self.phase = Phase::Idle;
-        self.waiting.drain(..).for_each(|reply| reply(Ok(())));
-    }
-
-    fn checkpoint_failed(&mut self, cause: &str) {
-        // What was captured is lost to the next checkpoint unless everything counts as changed.
-        let mut lost = Vec::new();
-        while self.engine.continue_checkpoint(usize::MAX, &mut lost) {}
-        self.engine.mark_everything();
-        self.checkpointed = None;
-        self.phase = Phase::Idle;
-        for reply in self.waiting.drain(..) {
-            reply(Err(LiveError::Durability(format!("the checkpoint failed: {cause}"))));
-        }
-    }
-
     fn housekeep(&mut self) {
-        if !matches!(self.phase, Phase::Idle | Phase::Publishing) {
+        if self.housekept.elapsed() < HOUSEKEEP_EVERY
+            || !matches!(self.phase, Phase::Idle | Phase::Preparing | Phase::Publishing)
+        {
             return;
         }
+        self.housekept = Instant::now();
         let groups = self.engine.plan().groups.len();
-        let bytes: usize =
+        self.state_bytes =
             (0..groups).map(|g| self.engine.group_size_estimate(g).state_bytes).sum();
-        let spill = bytes > self.settings.memory_max_bytes;
-        // Spilling must keep up with what comes in.
-        let keys = if spill { SWEEP_KEYS * 16 } else { SWEEP_KEYS };
+        let spill = self.state_bytes > self.settings.memory_max_bytes;
+        let keys = if spill { SPILL_KEYS } else { SWEEP_KEYS };
         self.engine.sweep(Sweep { keys, spill });
     }
-
-    /// Takes a last checkpoint, unless the newest one has everything.
-    fn close(&mut self, reply: Reply<()>) {
-        let (done, wait) = channel();
-        self.waiting_next.push(Box::new(move |result| drop(done.send(result))));
-        let result = loop {
-            self.look_after_checkpoint();
-            match wait.try_recv() {
-                Ok(result) => break result,
-                Err(TryRecvError::Disconnected) => break Err(LiveError::Stopped),
-                Err(TryRecvError::Empty) => std::thread::sleep(Duration::from_millis(1)),
-            }
-        };
-        reply(result);
-    }
 }
 
-/// The next message; `Some(Err)` when no handle is left.
-fn next(inbox: &Receiver<Message>, wait: Duration) -> Option<Result<Message, ()>> {
-    if wait.is_zero() {
-        return match inbox.try_recv() {
-            Ok(message) => Some(Ok(message)),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Err(())),
-        };
-    }
-    match inbox.recv_timeout(wait) {
-        Ok(message) => Some(Ok(message)),
-        Err(RecvTimeoutError::Timeout) => None,
-        Err(RecvTimeoutError::Disconnected) => Some(Err(())),
-    }
-}
-
-fn not_future(applied: &Applied) -> Vec<u32> {
-    (0..applied.fates.len() as u32)
-        .filter(|row| applied.fates[*row as usize] != Fate::Future)
-        .collect()
-}
-
-/// Dead letters for events too far in the future. Sources that still have the original bytes
-/// refuse such events before they come here; these are written out field by field.
-fn future_letters(batch: &Batch, applied: &Applied, origin: &str) -> Vec<DeadEvent> {
-    let letter = |row: u32| {
-        let fields: BTreeMap<String, String> = batch
-            .schema
-            .fields
-            .iter()
-            .zip(&batch.columns)
-            .map(|(f, c)| (f.name.to_string(), format!("{:?}", c.value(row as usize, &f.ty))))
-            .collect();
-        DeadEvent {
-            stream: Some(batch.schema.stream.to_string()),
-            origin: origin.to_owned(),
-            position: format!("row {row}"),
-            reason: "future".to_owned(),
-            message: "the event time lies too far in the future; mend the sender's clock"
-                .to_owned(),
-            bytes: serde_json::to_vec(&fields).unwrap_or_default(),
-        }
-    };
-    applied.rows(Fate::Future).into_iter().map(letter).collect()
+/// What one delivery leaves for the logs.
+struct Records {
+    event: Option<Vec<u8>>,
+    late: Option<Vec<u8>>,
+    dead: Vec<Vec<u8>>,
 }

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use millrace_event::{Batch, CodecError, EventTime};
+use millrace_event::{Batch, CodecError, Column, Data, EventTime, Value};
 use millrace_feature::plan::Plan;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -110,6 +110,17 @@ pub(crate) fn decode_event(plan: &Plan, bytes: &[u8]) -> Result<EventRecord, Rec
         }
         _ => Err(RecordError::Damaged),
     }
+}
+
+/// About how many bytes of memory a batch takes.
+pub(crate) fn bytes_of(batch: &Batch) -> usize {
+    let of = |column: &Column| match &column.data {
+        Data::Word(words) => words.len() * size_of::<i64>(),
+        Data::Float(floats) => floats.len() * size_of::<f64>(),
+        Data::Text(texts) => texts.bytes_len() + texts.len() * size_of::<u32>(),
+        Data::Nested(values) => values.len() * size_of::<Value>(),
+    };
+    batch.columns.iter().map(of).sum()
 }
 
 pub(crate) fn encode_late(batch: &Batch) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! From a data directory to an engine: the newest checkpoint, then the log from its frontier.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -78,6 +78,14 @@ pub(super) struct Counters {
     pub(super) dead_next: u64,
     pub(super) dead: BTreeMap<String, u64>,
     pub(super) positions: BTreeMap<(String, String), Vec<u8>>,
+}
+
+impl Counters {
+    /// One more dead letter.
+    pub(super) fn count_dead(&mut self, letter: &super::DeadEvent) {
+        self.dead_next += 1;
+        *self.dead.entry(letter.stream.clone().unwrap_or_default()).or_default() += 1;
+    }
 }
 
 /// Everything the threads begin with.
@@ -250,7 +258,10 @@ fn replay_log(
     Ok(())
 }
 
-/// Applies records `from .. to` of the late log; returns how many events they held.
+/// Applies records `from .. to` of the late log, each event once; returns how many there were.
+///
+/// An event that was sent again is in the log twice, and one that was late in its own partition may
+/// have come in time through another.
 pub(super) fn replay_late(
     engine: &mut Engine,
     disk: &Arc<dyn Disk>,
@@ -262,14 +273,20 @@ pub(super) fn replay_late(
         return Ok(0);
     }
     let plan = Arc::clone(engine.plan());
+    let mut replayed = HashSet::new();
     let mut reader = LogReader::open(Arc::clone(disk), &LogName::LATE, Offset(from))?;
     while let Some((offset, bytes)) = reader.next_record()? {
         if offset.0 >= to {
             break;
         }
         let (stream, batch) = decode_late(&plan, bytes)?;
-        engine.replay(stream, &batch)?;
-        events += batch.len() as u64;
+        let mut is_new = |row: &u32| {
+            let (id, known) = engine.known(stream, &batch, *row as usize);
+            !known && replayed.insert((stream, id))
+        };
+        let rows: Vec<u32> = (0..batch.len() as u32).filter(&mut is_new).collect();
+        engine.replay(stream, &batch.select(&rows))?;
+        events += rows.len() as u64;
     }
     Ok(events)
 }

@@ -82,6 +82,11 @@ impl MemoryDisk {
         self.world().inode(name).map(|inode| inode.data().to_vec())
     }
 
+    /// The names of all files.
+    pub fn names(&self) -> Vec<Name> {
+        self.world().names().cloned().collect()
+    }
+
     /// Puts a file there, durably.
     pub fn put(&self, name: &Name, content: &[u8]) {
         self.world().put(name, content);

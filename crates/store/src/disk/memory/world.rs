@@ -96,6 +96,10 @@ impl World {
         self.find(name).map(|inode| &mut self.inodes[inode])
     }
 
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.names.keys()
+    }
+
     pub fn files(&self, folder: &Folder) -> Vec<String> {
         let inside = self.names.keys().filter(|name| name.folder() == folder);
         inside.map(|name| name.file().to_owned()).collect()

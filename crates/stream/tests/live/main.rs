@@ -1,0 +1,19 @@
+//! The live engine on a disk that fails, loses power and flips bits: what comes back must equal
+//! the specification over what was acknowledged.
+
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod definitions;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod restarts;
+#[cfg(test)]
+mod story;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,65 @@
+//! Closing, opening with other settings, and key states that do not fit into memory.
+
+use millrace_store::MemoryDisk;
+
+use super::story::Story;
+use super::world::{checkpoint, open, status};
+
+#[test]
+fn closing_takes_a_last_checkpoint_and_nothing_is_replayed() {
+    let mut story = Story::new(11);
+    let disk = MemoryDisk::new();
+    let live = story.open(disk.clone()).unwrap();
+    story.send(&live, 60);
+    live.close().unwrap();
+    let (live, recovery) = open(disk, &story.plan, &story.settings).unwrap();
+    assert_eq!(recovery.replayed_records, 0);
+    assert!(recovery.epoch > 0 && recovery.keys > 0, "{recovery:?}");
+    assert_eq!(recovery.notes, Vec::<String>::new());
+    story.check(&live);
+    live.close().unwrap();
+    assert!(matches!(checkpoint(&live), Err(millrace_stream::live::LiveError::Stopped)));
+}
+
+#[test]
+fn the_number_of_shards_may_change_at_every_start() {
+    let mut story = Story::new(12);
+    let disk = MemoryDisk::new();
+    for shards in [1, 4, 2, 7, 1] {
+        story.settings.engine.shards = shards;
+        let live = story.open(disk.clone()).unwrap();
+        story.check(&live);
+        story.send(&live, 30);
+        story.compare(&live);
+        live.close().unwrap();
+    }
+}
+
+#[test]
+fn values_are_equal_when_hardly_any_key_state_is_in_memory() {
+    let mut spilled_most = 0;
+    for seed in 20..26 {
+        let mut story = Story::new(seed);
+        story.settings.memory_max_bytes = 1;
+        let mut disk = MemoryDisk::new();
+        for _ in 0..3 {
+            let live = story.open(disk.clone()).unwrap();
+            story.check(&live);
+            for _ in 0..6 {
+                story.send(&live, 12);
+                checkpoint(&live).unwrap();
+                // Housekeeping comes by between messages and when there is nothing to do.
+                std::thread::sleep(std::time::Duration::from_millis(15));
+                let spilled = status(&live).groups.iter().map(|g| g.spilled_keys).sum::<usize>();
+                spilled_most = spilled_most.max(spilled);
+                story.compare(&live);
+            }
+            story.send(&live, 20);
+            let left = story.end(&disk);
+            drop(live);
+            disk = left;
+        }
+        println!("seed {seed}: {} values compared", story.values);
+    }
+    assert!(spilled_most > 20, "only {spilled_most} keys were ever spilled");
+}
