@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::console::note;
 use crate::exit::Failure;
-use crate::{bench, check, compute, dead_letters, demo, fmt, init, key, replay, test};
+use crate::{bench, check, compute, dead_letters, demo, fmt, init, key, replay, run, test};
 
 /// Live features from event streams: exact sliding windows, on one machine
 #[derive(Parser, Debug)]
@@ -20,6 +20,7 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Init(init::Args),
+    Run(run::Args),
     Check(check::Args),
     Fmt(fmt::Args),
     Test(test::Args),
@@ -33,7 +34,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     // A panic has told its message by then; what is left is the code that says "a bug".
-    let result = std::panic::catch_unwind(|| run(&command));
+    let result = std::panic::catch_unwind(|| dispatch(&command));
     match result.unwrap_or_else(|_| Err(Failure::bug("this is a bug in millrace"))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { exit, message }) => {
@@ -45,10 +46,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command) -> Result<(), Failure> {
+fn dispatch(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::demo(args),
         Command::Init(args) => init::init(args),
+        Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
         Command::Fmt(args) => fmt::fmt(args),
         Command::Test(args) => test::test(args),

@@ -1,11 +1,11 @@
 //! `millrace.toml`: everything about a project that is not a definition. Every key has a default,
 //! so an empty file and none at all mean the same.
 
-mod nearest;
 mod reading;
 mod unit;
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,11 +16,13 @@ use millrace_stream::live::LiveSettings;
 use serde::Deserialize;
 
 use crate::exit::Failure;
-pub use nearest::did_you_mean;
+pub use millrace_api::did_you_mean;
 pub use unit::{Length, Size};
 
 /// The configuration's file in a project.
 pub const FILE: &str = "millrace.toml";
+/// Where a server listens that is told nothing else.
+pub const PORT: u16 = 7878;
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,6 +31,7 @@ pub struct Config {
     pub engine: Engine,
     pub storage: Storage,
     pub limits: RecordLimits,
+    pub server: Server,
     /// By the name of the stream.
     pub streams: BTreeMap<String, Stream>,
 }
@@ -66,6 +69,19 @@ pub struct RecordLimits {
     pub field_max: Size,
     pub record_max: Size,
     pub depth_max: usize,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    pub listen: SocketAddr,
+    /// Names it goes by beside its address and, on loopback, `localhost`.
+    pub hosts: Vec<String>,
+    /// Web pages that may call it.
+    pub origins: Vec<String>,
+    pub connections_max: usize,
+    pub body_max: Size,
 }
 
 /// Where a stream's events come from.
@@ -114,6 +130,19 @@ impl Default for RecordLimits {
     }
 }
 
+impl Default for Server {
+    fn default() -> Server {
+        let limits = millrace_api::Limits::default();
+        Server {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            connections_max: limits.connections_max,
+            body_max: Size(limits.events_body_max as u64),
+        }
+    }
+}
+
 impl Default for Stream {
     fn default() -> Stream {
         Stream { files: Vec::new(), delimiter: ',' }
@@ -153,6 +182,8 @@ impl Config {
         at_least("engine.memory_max", self.engine.memory_max.0, 1 << 20)?;
         at_least("limits.field_max", self.limits.field_max.0, 1)?;
         at_least("limits.record_max", self.limits.record_max.0, self.limits.field_max.0)?;
+        at_least("server.connections_max", self.server.connections_max as u64, 1)?;
+        at_least("server.body_max", self.server.body_max.0, 1 << 10)?;
         at_least("limits.depth_max", self.limits.depth_max as u64, 1)?;
         for (name, stream) in &self.streams {
             if !stream.delimiter.is_ascii() {
@@ -184,6 +215,23 @@ impl Config {
         }
     }
 
+    /// The server's settings for this project, whose data lies in `data_dir`.
+    pub fn server(&self, data_dir: PathBuf, listen: SocketAddr) -> millrace_api::Settings {
+        millrace_api::Settings {
+            listen,
+            hosts: self.server.hosts.clone(),
+            origins: self.server.origins.clone(),
+            data_dir,
+            records: self.limits(),
+            future_max: self.engine.future_max.0,
+            limits: millrace_api::Limits {
+                connections_max: self.server.connections_max,
+                events_body_max: self.server.body_max.bytes(),
+                ..millrace_api::Limits::default()
+            },
+        }
+    }
+
     pub fn engine(&self) -> Settings {
         Settings {
             shards: self.engine.threads,
@@ -211,7 +259,7 @@ mod tests {
     #[test]
     fn the_commented_example_says_the_defaults() {
         assert_eq!(Config::parse(EXAMPLE, "example").unwrap(), Config::default());
-        for section in ["project", "engine", "storage", "limits"] {
+        for section in ["project", "engine", "storage", "limits", "server"] {
             assert!(EXAMPLE.contains(&format!("[{section}]")), "{section}");
         }
     }
@@ -219,7 +267,8 @@ mod tests {
     #[test]
     fn the_example_names_every_key() {
         let keys = "name threads history idle_after future_max memory_max inbox_max dir \
-                    checkpoint_every log_retain field_max record_max depth_max files delimiter";
+                    checkpoint_every log_retain field_max record_max depth_max listen hosts origins \
+                    connections_max body_max files delimiter";
         for key in keys.split_whitespace() {
             let given = |l: &str| l.trim_start_matches("# ").starts_with(&format!("{key} = "));
             assert!(EXAMPLE.lines().any(given), "{key}");

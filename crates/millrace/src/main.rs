@@ -14,6 +14,7 @@ mod init;
 mod key;
 mod project;
 mod replay;
+mod run;
 mod stop;
 mod test;
 

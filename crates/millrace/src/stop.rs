@@ -62,6 +62,11 @@ impl Stop {
         *self.asked.borrow()
     }
 
+    /// Waits until it is asked.
+    pub fn wait(&self) {
+        while !self.sleep(Duration::from_secs(3_600)) {}
+    }
+
     /// Sleeps this long, or until it is asked; returns whether it is.
     pub fn sleep(&self, duration: Duration) -> bool {
         const STEP: Duration = Duration::from_millis(20);

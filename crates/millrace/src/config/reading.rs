@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, for people: the line, the key, and the key that was meant.
 
-use super::nearest::did_you_mean;
+use millrace_api::did_you_mean;
 
 /// The message for an error that reading `text`, of the file `name`, met.
 pub fn explain(error: &toml::de::Error, text: &str, name: &str) -> String {

@@ -1,0 +1,233 @@
+//! What a request can be refused for, and the one place that says with which status and code.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use millrace_serving::{KeyError, TooOld};
+use millrace_store::StoreError;
+use millrace_stream::live::{Busy, LiveError};
+use thiserror::Error;
+
+/// Why a request got no other answer.
+#[derive(Debug, Error)]
+pub enum ApiError {
+    #[error("{0}")]
+    BadRequest(Cow<'static, str>),
+    #[error("`at` is {given}, which is no RFC 3339 time")]
+    BadTime { given: String },
+    #[error(transparent)]
+    BadKey(#[from] KeyError),
+    #[error("{0}")]
+    BadEvent(String),
+    #[error("{given} reads in one request, and the limit is {limit}")]
+    TooManyReads { given: usize, limit: usize },
+    #[error("a partition's name is 1 to {limit} of A-Z, a-z, 0-9, '-', '_' and '.'")]
+    BadPartition { limit: usize },
+    #[error("there are {limit} partition names already")]
+    TooManyPartitions { limit: usize },
+    #[error("the body broke off")]
+    BodyBroken,
+    #[error("this server asks for a key, and the request has none that it knows")]
+    Unauthorized,
+    #[error("requests from the web page {given} are refused")]
+    OriginRefused { given: String },
+    #[error("there is nothing at {path}")]
+    UnknownRoute { path: String },
+    #[error("no {what} is named `{given}`")]
+    Unknown { what: Named, given: String, hint: String },
+    #[error("{path} does not take {given}")]
+    MethodNotAllowed { path: String, given: String, allowed: &'static str },
+    #[error("the body did not come within {} s", limit.as_secs())]
+    BodyTimeout { limit: Duration },
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("the body is of the type {given}")]
+    UnsupportedMediaType { given: String, hint: &'static str },
+    #[error("this server is not called {given}")]
+    HostRefused { given: String },
+    #[error("the server is busy: {what}")]
+    Overloaded { what: &'static str, retry_after: Duration },
+    #[error("the server is recovering its state and answers soon")]
+    Recovering,
+    #[error("the server is stopping")]
+    Stopping,
+    #[error("events cannot be made durable: {0}")]
+    Durability(String),
+    #[error(transparent)]
+    TooOld(#[from] TooOld),
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What has a name in a path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Named {
+    Stream,
+    Group,
+    View,
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Named::Stream => "stream",
+            Named::Group => "feature group",
+            Named::View => "view",
+        })
+    }
+}
+
+/// How an error is told over HTTP.
+#[derive(Debug)]
+pub struct Told {
+    pub status: StatusCode,
+    /// Stable: programs may depend on it.
+    pub code: &'static str,
+    pub hint: Cow<'static, str>,
+    pub retry_after: Option<Duration>,
+}
+
+impl Told {
+    fn new(status: StatusCode, code: &'static str, hint: impl Into<Cow<'static, str>>) -> Told {
+        Told { status, code, hint: hint.into(), retry_after: None }
+    }
+
+    fn after(self, retry_after: Duration) -> Told {
+        Told { retry_after: Some(retry_after), ..self }
+    }
+}
+
+/// When to come back to a server that is not ready.
+const NOT_READY: Duration = Duration::from_secs(1);
+
+impl ApiError {
+    pub fn told(&self) -> Told {
+        use StatusCode as S;
+        match self {
+            ApiError::BadRequest(_) => {
+                Told::new(S::BAD_REQUEST, "bad_request", "see GET /v1/openapi.json")
+            }
+            ApiError::BadTime { .. } => Told::new(
+                S::BAD_REQUEST,
+                "bad_time",
+                "write it as 2026-01-05T12:00:00Z; a + must be sent as %2B in a query",
+            ),
+            ApiError::BadKey(_) => {
+                Told::new(S::BAD_REQUEST, "bad_key", "GET /v1/definitions shows each group's key")
+            }
+            ApiError::BadEvent(_) => {
+                Told::new(S::BAD_REQUEST, "bad_event", "GET /v1/definitions shows the fields")
+            }
+            ApiError::TooManyReads { .. } => {
+                Told::new(S::BAD_REQUEST, "too_many_reads", "send several requests")
+            }
+            ApiError::BadPartition { .. } => {
+                Told::new(S::BAD_REQUEST, "bad_partition", "leave it out to use `http`")
+            }
+            ApiError::TooManyPartitions { .. } => Told::new(
+                S::BAD_REQUEST,
+                "too_many_partitions",
+                "a partition is a source, such as a host; do not make one for each request",
+            ),
+            ApiError::BodyBroken => Told::new(S::BAD_REQUEST, "body_broken", SEND_AGAIN),
+            ApiError::Unauthorized => Told::new(
+                S::UNAUTHORIZED,
+                "unauthorized",
+                "send `Authorization: Bearer KEY`; `millrace key create NAME` makes a key",
+            ),
+            ApiError::OriginRefused { .. } => Told::new(
+                S::FORBIDDEN,
+                "origin_refused",
+                "name the page's origin under [server] origins in millrace.toml",
+            ),
+            ApiError::UnknownRoute { .. } => {
+                Told::new(S::NOT_FOUND, "unknown_route", "GET /v1/openapi.json lists what there is")
+            }
+            ApiError::Unknown { what, hint, .. } => {
+                let code = match what {
+                    Named::Stream => "unknown_stream",
+                    Named::Group => "unknown_group",
+                    Named::View => "unknown_view",
+                };
+                Told::new(S::NOT_FOUND, code, hint.clone())
+            }
+            ApiError::MethodNotAllowed { allowed, .. } => {
+                Told::new(S::METHOD_NOT_ALLOWED, "method_not_allowed", format!("use {allowed}"))
+            }
+            ApiError::BodyTimeout { .. } => {
+                Told::new(S::REQUEST_TIMEOUT, "body_timeout", SEND_AGAIN)
+            }
+            ApiError::BodyTooLarge { .. } => {
+                Told::new(S::PAYLOAD_TOO_LARGE, "body_too_large", "send it in parts")
+            }
+            ApiError::UnsupportedMediaType { hint, .. } => {
+                Told::new(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", *hint)
+            }
+            ApiError::HostRefused { .. } => Told::new(
+                S::MISDIRECTED_REQUEST,
+                "host_refused",
+                "name the host under [server] hosts in millrace.toml",
+            ),
+            ApiError::Overloaded { retry_after, .. } => {
+                Told::new(S::TOO_MANY_REQUESTS, "overloaded", "send it again later")
+                    .after(*retry_after)
+            }
+            ApiError::Recovering => {
+                Told::new(S::SERVICE_UNAVAILABLE, "recovering", "GET /readyz says when it is ready")
+                    .after(NOT_READY)
+            }
+            ApiError::Stopping => {
+                Told::new(S::SERVICE_UNAVAILABLE, "stopping", SEND_AGAIN).after(NOT_READY)
+            }
+            ApiError::Durability(_) => Told::new(
+                S::SERVICE_UNAVAILABLE,
+                "durability_failed",
+                "what was acknowledged is safe; free or mend the disk and start the server again",
+            )
+            .after(NOT_READY),
+            ApiError::TooOld(_) => Told::new(
+                S::SERVICE_UNAVAILABLE,
+                "too_old",
+                "the group's source has fallen behind; its definition says `else refuse`",
+            )
+            .after(NOT_READY),
+            ApiError::Internal(_) => {
+                Told::new(S::INTERNAL_SERVER_ERROR, "internal", "the server's log says more")
+            }
+        }
+    }
+}
+
+const SEND_AGAIN: &str =
+    "send it again; events that were taken already count as duplicates then, by their ids";
+
+impl From<LiveError> for ApiError {
+    fn from(error: LiveError) -> ApiError {
+        match error {
+            LiveError::Stopped => ApiError::Stopping,
+            LiveError::Durability(cause) => ApiError::Durability(cause),
+            LiveError::Store(_)
+            | LiveError::Engine(_)
+            | LiveError::Record(_)
+            | LiveError::Thread(_) => {
+                tracing::error!(%error, "the engine could not answer");
+                ApiError::Internal("the engine could not answer".to_owned())
+            }
+        }
+    }
+}
+
+impl From<Busy> for ApiError {
+    fn from(busy: Busy) -> ApiError {
+        let what = "too much waits for the engine";
+        ApiError::Overloaded { what, retry_after: busy.retry_after }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> ApiError {
+        tracing::error!(%error, "a log could not be read");
+        ApiError::Internal("a log could not be read".to_owned())
+    }
+}

@@ -1,0 +1,257 @@
+//! `POST /v1/streams/{stream}/events`: events as lines of JSON or as a JSON list.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use hyper::HeaderMap;
+use hyper::header::CONTENT_TYPE;
+use memchr::memrchr;
+use millrace_connector::{DeadLetter, Decoded, JsonDecoder, Position};
+use millrace_event::Batch;
+use millrace_stream::live::{DeadEvent, Live};
+
+use crate::body::Body;
+use crate::clock::now;
+use crate::error::ApiError;
+use crate::handover::{FUTURE, HandOver, Tally};
+use crate::originals::{self, Original, line_of};
+use crate::query::Query;
+use crate::route::shown;
+use crate::service::Service;
+use crate::write::Object;
+
+/// The origin of events whose request names no partition, and of all their dead letters.
+const HTTP: &str = "http";
+/// The longest name of a partition, in bytes.
+const PARTITION_BYTES_MAX: usize = 64;
+/// Lines are decoded when this many bytes of them are there.
+const CHUNK_BYTES: usize = 128 << 10;
+
+/// How a body holds its events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Format {
+    Lines,
+    Document,
+}
+
+/// The partition names that requests brought.
+#[derive(Debug, Default)]
+pub struct Partitions {
+    known: Mutex<BTreeSet<String>>,
+}
+
+/// Hands a request's events over; answers when they are durable.
+pub async fn ingest(
+    service: &Service,
+    live: &Live,
+    stream: usize,
+    query: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Vec<u8>, ApiError> {
+    let format = format_of(headers)?;
+    let query = Query::of(query, &["partition"])?;
+    let partition = query.get("partition").unwrap_or(HTTP);
+    service.partitions.admit(partition, service.settings.limits.partitions_max)?;
+    let mut hand_over = HandOver::new(live, &service.queue, &service.meters, stream, partition);
+    match format {
+        Format::Lines => lines(service, stream, &mut hand_over, body).await?,
+        Format::Document => {
+            let whole = body.whole().await?;
+            let chunk = Chunk { bytes: &whole, line: 1, byte: 0, format };
+            chunk.push(service, stream, &mut hand_over).await?;
+        }
+    }
+    let tally = hand_over.durable().await?;
+    Ok(answer(&service.plan.streams[stream].schema.stream, &tally))
+}
+
+fn format_of(headers: &HeaderMap) -> Result<Format, ApiError> {
+    let given = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let essence = given.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Format::Lines),
+        "application/json" => Ok(Format::Document),
+        // The types that a web page may send without asking are refused with all others.
+        _ => Err(ApiError::UnsupportedMediaType {
+            given: if given.is_empty() { "nothing".to_owned() } else { shown(given) },
+            hint: "send `Content-Type: application/x-ndjson` for lines of JSON, or \
+                   `application/json` for one object or a list",
+        }),
+    }
+}
+
+impl Partitions {
+    fn admit(&self, name: &str, limit: usize) -> Result<(), ApiError> {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if name.is_empty() || name.len() > PARTITION_BYTES_MAX || !name.bytes().all(is_plain) {
+            return Err(ApiError::BadPartition { limit: PARTITION_BYTES_MAX });
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(name) {
+            return Ok(());
+        }
+        if known.len() >= limit {
+            return Err(ApiError::TooManyPartitions { limit });
+        }
+        known.insert(name.to_owned());
+        Ok(())
+    }
+}
+
+/// Decodes lines while they arrive, so that a large body needs little memory.
+async fn lines(
+    service: &Service,
+    stream: usize,
+    hand_over: &mut HandOver<'_>,
+    mut body: Body,
+) -> Result<(), ApiError> {
+    let mut held: Vec<u8> = Vec::new();
+    let (mut line, mut byte) = (1, 0);
+    loop {
+        let next = body.next().await?;
+        let is_last = next.is_none();
+        if let Some(bytes) = next {
+            held.extend_from_slice(&bytes);
+        }
+        let end = match memrchr(b'\n', &held) {
+            _ if is_last => held.len(),
+            Some(end) if held.len() >= CHUNK_BYTES => end + 1,
+            Some(_) | None => continue,
+        };
+        let chunk = Chunk { bytes: &held[..end], line, byte, format: Format::Lines };
+        chunk.push(service, stream, hand_over).await?;
+        if is_last {
+            return Ok(());
+        }
+        line = line - 1 + line_of(&held, end);
+        byte += end as u64;
+        held.drain(..end);
+    }
+}
+
+/// Whole records of a body, and where in it they begin.
+#[derive(Debug)]
+struct Chunk<'a> {
+    bytes: &'a [u8],
+    line: u64,
+    byte: u64,
+    format: Format,
+}
+
+impl Chunk<'_> {
+    async fn push(
+        &self,
+        service: &Service,
+        stream: usize,
+        hand_over: &mut HandOver<'_>,
+    ) -> Result<(), ApiError> {
+        let arrived = Instant::now();
+        let schema = service.plan.streams[stream].schema.clone();
+        let mut decoder = JsonDecoder::new(schema, service.settings.records);
+        let decoded = match self.format {
+            Format::Lines => decoder.lines(self.bytes, HTTP),
+            Format::Document => decoder.document(self.bytes, HTTP),
+        };
+        let too_large = |_| ApiError::BodyTooLarge { limit: service.settings.records.body_bytes };
+        let Decoded { batch, dead, .. } = decoded.map_err(too_large)?;
+        let name = &service.plan.streams[stream].schema.stream;
+        let mut letters: Vec<DeadEvent> =
+            dead.iter().map(|letter| self.letter(name, letter)).collect();
+        let future = future_rows(service, &batch);
+        let batch = if future.is_empty() {
+            batch
+        } else {
+            letters.extend(self.future_letters(name, &dead, &future));
+            without(&batch, &future)
+        };
+        hand_over.push(&batch, letters, None, arrived).await
+    }
+
+    fn letter(&self, stream: &str, letter: &DeadLetter) -> DeadEvent {
+        DeadEvent {
+            stream: Some(stream.to_owned()),
+            origin: HTTP.to_owned(),
+            position: match letter.position {
+                Position::Line { line, byte } => self.place(line, byte),
+                Position::Row(row) => format!("row {row}"),
+            },
+            reason: letter.reason.to_string(),
+            message: letter.message.clone(),
+            bytes: letter.bytes.clone(),
+        }
+    }
+
+    fn place(&self, line: u64, byte: u64) -> String {
+        let (line, byte) = (self.line + line - 1, self.byte + byte);
+        Position::Line { line, byte }.to_string()
+    }
+
+    fn future_letters(&self, stream: &str, dead: &[DeadLetter], rows: &[u32]) -> Vec<DeadEvent> {
+        let originals = match self.format {
+            Format::Lines => originals::of_lines(self.bytes, dead),
+            Format::Document => originals::of_document(self.bytes, dead),
+        };
+        let letter = |row: &u32| {
+            let Original { bytes, byte } = *originals.get(*row as usize)?;
+            Some(DeadEvent {
+                stream: Some(stream.to_owned()),
+                origin: HTTP.to_owned(),
+                position: self.place(line_of(self.bytes, byte), byte as u64),
+                reason: FUTURE.to_owned(),
+                message: "the event time lies too far in the future; mend the sender's clock"
+                    .to_owned(),
+                bytes: bytes.to_vec(),
+            })
+        };
+        rows.iter().filter_map(letter).collect()
+    }
+}
+
+/// The rows whose time is too far ahead of the receiving clock.
+fn future_rows(service: &Service, batch: &Batch) -> Vec<u32> {
+    let limit = now().plus(service.settings.future_max).0;
+    let rows = (0u32..).zip(batch.times());
+    rows.filter(|(_, time)| **time > limit).map(|(row, _)| row).collect()
+}
+
+fn without(batch: &Batch, rows: &[u32]) -> Batch {
+    let kept: Vec<u32> =
+        (0..batch.len() as u32).filter(|row| rows.binary_search(row).is_err()).collect();
+    batch.select(&kept)
+}
+
+pub fn answer(stream: &str, tally: &Tally) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    let mut object = Object::new(&mut out);
+    object.text("stream", stream);
+    write_tally(&mut object, tally);
+    object.end();
+    out
+}
+
+pub fn write_tally(object: &mut Object<'_>, tally: &Tally) {
+    object.number("received", tally.received);
+    object.number("accepted", tally.accepted);
+    object.number("duplicate", tally.duplicate);
+    object.number("late", tally.late);
+    object.number("dead_lettered", tally.dead);
+    let mut causes = Object::new(object.member("causes"));
+    tally.causes.iter().for_each(|(cause, count)| causes.number(cause, *count));
+    causes.end();
+    let out = object.member("dead_letters");
+    out.push(b'[');
+    for (i, letter) in tally.letters.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        let mut one = Object::new(out);
+        one.text("position", &letter.position);
+        one.text("reason", &letter.reason);
+        one.text("message", &letter.message);
+        one.end();
+    }
+    out.push(b']');
+    object.number("frontier", tally.frontier);
+}

@@ -1,0 +1,40 @@
+//! The only crate that knows HTTP, JSON over HTTP and SSE.
+//!
+//! ```text
+//! connection ─▶ route ─▶ guard (host, origin, key) ─▶ admission ─▶ body ─▶ events, features, views …
+//!                          401 403 404 421               429          408 413          │
+//!                                                                                     ▼
+//!                                        Live: one engine thread, asked through its inbox
+//! ```
+//!
+//! Whatever can be refused is refused before a byte of the body is read. What was taken on is
+//! finished: events are acknowledged when they are durable, and a read waits for a few pieces of
+//! other people's events at most.
+
+mod admission;
+mod answer;
+mod ask;
+mod body;
+mod clock;
+mod definitions;
+mod error;
+mod events;
+mod features;
+mod guard;
+mod handover;
+mod health;
+mod meters;
+mod metrics;
+mod nearest;
+mod originals;
+mod query;
+mod route;
+mod server;
+mod service;
+mod settings;
+mod views;
+mod write;
+
+pub use nearest::did_you_mean;
+pub use server::{ServeError, Server};
+pub use settings::{Limits, Settings};

@@ -1,0 +1,188 @@
+//! One request: which route, whether it is answered, how much is going on, and the answer.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use hyper::body::{Body as _, Incoming};
+use hyper::header::HeaderMap;
+use hyper::{Method, Request, StatusCode};
+use millrace_feature::plan::Plan;
+use millrace_store::StoreError;
+use millrace_stream::live::Live;
+
+use crate::admission::{Admission, Admitted};
+use crate::answer::{self, Answer, JSON, METRICS};
+use crate::body::Body;
+use crate::error::{ApiError, Named};
+use crate::events::Partitions;
+use crate::features::unknown;
+use crate::guard::Guard;
+use crate::handover::Queue;
+use crate::meters::Meters;
+use crate::query::Query;
+use crate::route::{Kind, Route};
+use crate::settings::Settings;
+use crate::views::ViewDesk;
+use crate::{ask, definitions, events, features, health, metrics, views};
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct Service {
+    pub plan: Arc<Plan>,
+    pub settings: Settings,
+    pub guard: Guard,
+    pub admission: Admission,
+    pub queue: Queue,
+    pub meters: Meters,
+    pub partitions: Partitions,
+    /// One for each view of the plan.
+    pub views: Vec<ViewDesk>,
+    definitions: bytes::Bytes,
+    live: OnceLock<Live>,
+    is_stopping: AtomicBool,
+}
+
+impl Service {
+    /// # Errors
+    /// When there are keys that cannot be read.
+    pub fn new(plan: Arc<Plan>, settings: Settings) -> Result<Service, StoreError> {
+        let guard =
+            Guard::new(settings.listen, &settings.hosts, &settings.origins, &settings.data_dir)?;
+        let desk = |view| ViewDesk::new(&plan, view, settings.records);
+        Ok(Service {
+            guard,
+            admission: Admission::new(settings.limits),
+            queue: Queue::default(),
+            meters: Meters::default(),
+            partitions: Partitions::default(),
+            views: plan.views.iter().map(desk).collect(),
+            definitions: definitions::document(&plan).into(),
+            live: OnceLock::new(),
+            is_stopping: AtomicBool::new(false),
+            plan,
+            settings,
+        })
+    }
+
+    /// From now on there is an engine.
+    pub fn ready(&self, live: Live) {
+        // A second engine cannot come: the data directory has one owner.
+        let _ = self.live.set(live);
+    }
+
+    pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// [`ApiError::Recovering`], [`ApiError::Stopping`].
+    pub fn live(&self) -> Result<&Live, ApiError> {
+        if self.is_stopping.load(Ordering::Relaxed) {
+            return Err(ApiError::Stopping);
+        }
+        self.live.get().ok_or(ApiError::Recovering)
+    }
+
+    pub async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let begun = Instant::now();
+        let route = Route::of(request.method(), request.uri().path());
+        let kind = route.as_ref().map_or(Kind::Unknown, Route::kind);
+        let is_head = request.method() == Method::HEAD;
+        // Who may not ask is not told what there is to ask for.
+        let result = match self.guard.check(kind, request.headers()) {
+            Err(error) => Err(error),
+            Ok(()) => match route {
+                Err(error) => Err(error),
+                Ok(route) => self.route(route, request).await,
+            },
+        };
+        let mut answer = result.unwrap_or_else(|error| answer::error(&error));
+        if matches!(kind, Kind::Features | Kind::ManyFeatures | Kind::View)
+            && answer.status() == StatusCode::OK
+        {
+            self.meters.reads.observe(begun.elapsed(), 1);
+        }
+        self.meters.request(kind, answer.status());
+        if is_head {
+            *answer.body_mut() = http_body_util::Full::default();
+        }
+        answer
+    }
+
+    async fn route(&self, route: Route, request: Request<Incoming>) -> Result<Answer, ApiError> {
+        let (head, incoming) = request.into_parts();
+        let query = head.uri.query().unwrap_or("");
+        let json = |body: Vec<u8>| answer::of(StatusCode::OK, JSON, body);
+        match route {
+            Route::Health => Ok(health::alive()),
+            Route::Ready => Ok(health::ready(self).await),
+            Route::Metrics => {
+                let text = metrics::text(self).await?;
+                Ok(answer::of(StatusCode::OK, METRICS, text))
+            }
+            Route::Definitions => {
+                Query::of(query, &[])?;
+                Ok(answer::of(StatusCode::OK, JSON, self.definitions.clone()))
+            }
+            Route::Events { stream } => {
+                let live = self.live()?;
+                let names = || self.plan.streams.iter().map(|s| &*s.schema.stream);
+                let index = self.plan.stream(&stream);
+                let index = index.ok_or_else(|| unknown(Named::Stream, &stream, names()))?;
+                let _admitted = self.admission.ingest(incoming.size_hint().exact())?;
+                let body = self.body(incoming, self.settings.limits.events_body_max);
+                events::ingest(self, live, index, query, &head.headers, body).await.map(json)
+            }
+            Route::Features { group, key } => {
+                let (live, _admitted) = self.admit_read()?;
+                features::one(self, live, &group, &key, query).await.map(json)
+            }
+            Route::ManyFeatures => {
+                let (live, _admitted) = self.admit_read()?;
+                let body = self.small_body(incoming, &head.headers)?;
+                features::many(self, live, query, body).await.map(json)
+            }
+            Route::View { view } => {
+                let (live, _admitted) = self.admit_read()?;
+                let body = self.small_body(incoming, &head.headers)?;
+                views::view(self, live, &view, query, body).await.map(json)
+            }
+            Route::ReplayLate => {
+                let replayed = ask::replay_late(self.live()?).await?;
+                Ok(json(format!("{{\"replayed\":{}}}", replayed.events).into_bytes()))
+            }
+            Route::Checkpoint => {
+                let live = self.live()?;
+                ask::checkpoint(live).await?;
+                let status = ask::status(live).await?;
+                let (epoch, bytes) = (status.checkpoint_epoch, status.checkpoint_bytes);
+                let frontier = status.frontier;
+                let body =
+                    format!("{{\"epoch\":{epoch},\"bytes\":{bytes},\"frontier\":{frontier}}}");
+                Ok(json(body.into_bytes()))
+            }
+            Route::OpenApi | Route::DeadLetters | Route::Resubmit => {
+                Err(ApiError::UnknownRoute { path: route.kind().path().to_owned() })
+            }
+        }
+    }
+
+    fn admit_read(&self) -> Result<(&Live, Admitted), ApiError> {
+        Ok((self.live()?, self.admission.read()?))
+    }
+
+    fn body(&self, incoming: Incoming, limit: usize) -> Body {
+        Body::new(incoming, limit, self.settings.limits.body_timeout)
+    }
+
+    /// A body of JSON under the general limit, refused by its head where that says enough.
+    fn small_body(&self, incoming: Incoming, headers: &HeaderMap) -> Result<Body, ApiError> {
+        let limit = self.settings.limits.body_max;
+        if incoming.size_hint().lower() > limit as u64 {
+            return Err(ApiError::BodyTooLarge { limit });
+        }
+        views::check_type(headers)?;
+        Ok(self.body(incoming, limit))
+    }
+}

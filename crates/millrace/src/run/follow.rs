@@ -1,0 +1,298 @@
+//! The files that `millrace.toml` names, followed while they grow.
+//!
+//! Each file is an origin partition of its own. How far it was read goes into the log with the
+//! events, so that a start goes on exactly where the last one ended, even after a kill.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use millrace_connector::{
+    CsvOptions, DeadLetter, Decoded, FileOptions, FileSource, Position, TailSource,
+};
+use millrace_event::Schema;
+use millrace_stream::live::{DeadEvent, Delivery, Live, LiveError, Receipt, Recovery};
+
+use crate::console::note;
+use crate::exit::Failure;
+use crate::key::now;
+use crate::project::Project;
+use crate::stop::Stop;
+
+/// Records read and handed over together: few, so that reads get in between.
+const ROWS: usize = 256;
+/// Deliveries of one file that may wait to be durable.
+const IN_FLIGHT: usize = 8;
+/// How long to wait when there is nothing new.
+const IDLE: Duration = Duration::from_millis(20);
+/// How long to wait for a file that is not there.
+const ABSENT: Duration = Duration::from_millis(500);
+
+/// The threads that follow files; one for each stream that has some.
+#[derive(Debug)]
+pub struct Following {
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Following {
+    /// Waits for their end, after they were told to stop.
+    pub fn join(self) {
+        for thread in self.threads {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+pub fn start(
+    project: &Project,
+    live: &Live,
+    recovery: &Recovery,
+    stop: &Stop,
+) -> Result<Following, Failure> {
+    let mut threads = Vec::new();
+    for (name, configured) in &project.config.streams {
+        let Some(stream) = project.plan.stream(name) else { continue };
+        if configured.files.is_empty() {
+            continue;
+        }
+        let schema = Arc::clone(&project.plan.streams[stream].schema);
+        let follow = |path: &PathBuf| {
+            let partition = path.display().to_string();
+            let place = (name.clone(), partition.clone());
+            Followed {
+                path: project.folder.join(path),
+                resume: recovery.positions.get(&place).and_then(|p| parse_position(p)),
+                partition,
+                source: Source::Absent,
+                waiting: Vec::new(),
+            }
+        };
+        let files = configured.files.iter().map(follow).collect();
+        let options = FileOptions {
+            limits: project.config.limits(),
+            csv: CsvOptions { delimiter: configured.delimiter as u8, ..CsvOptions::default() },
+            resume: None,
+        };
+        let follower = Follower { stream, schema, live: live.clone(), options, files };
+        let stop = stop.clone();
+        let run = move || follower.run(&stop);
+        let thread = std::thread::Builder::new().name(format!("follow {name}")).spawn(run);
+        let failed = |e| Failure::environment(format!("a thread cannot be started: {e}"));
+        threads.push(thread.map_err(failed)?);
+    }
+    Ok(Following { threads })
+}
+
+/// All files of one stream.
+struct Follower {
+    stream: usize,
+    schema: Arc<Schema>,
+    live: Live,
+    options: FileOptions,
+    files: Vec<Followed>,
+}
+
+struct Followed {
+    path: PathBuf,
+    partition: String,
+    /// Where the next record begins.
+    resume: Option<Position>,
+    source: Source,
+    waiting: Vec<Receiver<Result<Receipt, LiveError>>>,
+}
+
+enum Source {
+    /// Not there yet.
+    Absent,
+    Growing(TailSource),
+    /// Of a format that is only read whole.
+    Whole(FileSource),
+    /// Read to its end, or given up with a note.
+    Done,
+}
+
+/// What a look at a file found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Found {
+    More,
+    Nothing,
+    Absent,
+}
+
+impl Follower {
+    fn run(mut self, stop: &Stop) {
+        while !stop.is_asked() {
+            let mut found = Vec::with_capacity(self.files.len());
+            for index in 0..self.files.len() {
+                match self.step(index) {
+                    Ok(one) => found.push(one),
+                    Err(Stopped) => return,
+                }
+            }
+            if found.contains(&Found::More) {
+                continue;
+            }
+            if !found.contains(&Found::Absent) {
+                self.live.confirm(self.stream);
+            }
+            stop.sleep(if found.contains(&Found::Nothing) { IDLE } else { ABSENT });
+        }
+        self.files.iter_mut().for_each(|file| drop(file.settle(0)));
+    }
+
+    fn step(&mut self, index: usize) -> Result<Found, Stopped> {
+        let Some(file) = self.files.get_mut(index) else { return Ok(Found::Nothing) };
+        let read = match &mut file.source {
+            Source::Done => return Ok(Found::Nothing),
+            Source::Absent => {
+                if !file.path.exists() {
+                    return Ok(Found::Absent);
+                }
+                let schema = Arc::clone(&self.schema);
+                let options = FileOptions { resume: file.resume, ..self.options.clone() };
+                file.source = match open(&file.path, schema, &options) {
+                    Ok(source) => source,
+                    Err(error) => give_up(&error),
+                };
+                return Ok(Found::More);
+            }
+            Source::Growing(source) => source.poll(ROWS).map(|tailed| {
+                let at_end = tailed.caught_up;
+                (Some(tailed.decoded), at_end)
+            }),
+            Source::Whole(source) => source.next_block(ROWS).map(|block| (block, false)),
+        };
+        match read {
+            Ok((Some(decoded), at_end)) => {
+                let found = if at_end { Found::Nothing } else { Found::More };
+                if decoded.records() > 0 {
+                    file.hand_over(&self.live, self.stream, &self.schema, decoded)?;
+                }
+                Ok(found)
+            }
+            Ok((None, _)) => {
+                file.source = Source::Done;
+                Ok(Found::Nothing)
+            }
+            Err(error) => {
+                file.source = give_up(&error);
+                Ok(Found::Nothing)
+            }
+        }
+    }
+}
+
+fn open(
+    path: &std::path::Path,
+    schema: Arc<Schema>,
+    options: &FileOptions,
+) -> Result<Source, millrace_connector::Error> {
+    match TailSource::open(path, Arc::clone(&schema), options) {
+        Ok(source) => Ok(Source::Growing(source)),
+        Err(millrace_connector::Error::NotTailed { .. }) => {
+            FileSource::open(path, schema, options).map(Source::Whole)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn give_up(error: &millrace_connector::Error) -> Source {
+    note!("{error}; it is not read any further until the next start");
+    Source::Done
+}
+
+/// The engine takes nothing any more.
+struct Stopped;
+
+impl Followed {
+    fn hand_over(
+        &mut self,
+        live: &Live,
+        stream: usize,
+        schema: &Schema,
+        decoded: Decoded,
+    ) -> Result<(), Stopped> {
+        let Decoded { batch, dead, position } = decoded;
+        let (done, receipt) = channel();
+        let letter = |letter: &DeadLetter| self.letter(&schema.stream, letter);
+        let delivery = Delivery {
+            stream,
+            partition: self.partition.clone(),
+            batch,
+            dead: dead.iter().map(letter).collect(),
+            received: now(),
+            position: Some(write_position(position)),
+        };
+        self.resume = Some(position);
+        let reply = Box::new(move |result| drop(done.send(result)));
+        live.ingest_waiting(delivery, reply).map_err(|_| Stopped)?;
+        self.waiting.push(receipt);
+        self.settle(IN_FLIGHT)
+    }
+
+    /// Waits until at most this many deliveries are not durable.
+    fn settle(&mut self, most: usize) -> Result<(), Stopped> {
+        while self.waiting.len() > most {
+            match self.waiting.remove(0).recv() {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    note!("{}: {error}", self.partition);
+                    return Err(Stopped);
+                }
+                Err(_) => return Err(Stopped),
+            }
+        }
+        Ok(())
+    }
+
+    fn letter(&self, stream: &str, letter: &DeadLetter) -> DeadEvent {
+        DeadEvent {
+            stream: Some(stream.to_owned()),
+            origin: self.partition.clone(),
+            position: letter.position.to_string(),
+            reason: letter.reason.to_string(),
+            message: letter.message.clone(),
+            bytes: letter.bytes.clone(),
+        }
+    }
+}
+
+/// `line 7 1234` or `row 9`: text, so that a person can read it in a checkpoint.
+fn write_position(position: Position) -> Vec<u8> {
+    match position {
+        Position::Line { line, byte } => format!("line {line} {byte}"),
+        Position::Row(row) => format!("row {row}"),
+    }
+    .into_bytes()
+}
+
+fn parse_position(bytes: &[u8]) -> Option<Position> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let mut parts = text.split(' ');
+    let position = match (parts.next()?, parts.next()?.parse().ok()?, parts.next()) {
+        ("line", line, Some(byte)) => Position::Line { line, byte: byte.parse().ok()? },
+        ("row", row, None) => Position::Row(row),
+        _ => return None,
+    };
+    parts.next().is_none().then_some(position)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_read_as_they_are_written() {
+        for position in
+            [Position::START, Position::Line { line: 9, byte: 1 << 40 }, Position::Row(7)]
+        {
+            assert_eq!(parse_position(&write_position(position)), Some(position));
+        }
+        for wrong in ["", "line", "line 1", "row x", "row 1 2 3", "page 1", "line 1 2 3"] {
+            assert_eq!(parse_position(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+}
