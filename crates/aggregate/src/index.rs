@@ -1,5 +1,5 @@
 //! Running answers for a busy key: one cursor per window, sums that are added to and subtracted
-//! from, monotone queues for min and max, member counts for distinct.
+//! from, a monotone queue per lane for min and max, member counts for distinct.
 //!
 //! ```text
 //!   rows     . . . . . . . . . . . . . . .      oldest → newest, row i has number base + i
@@ -8,18 +8,20 @@
 //!   10m                          ^cursor |
 //! ```
 //!
-//! The index is derived from the rows and never stored: a restored key builds it again when it
-//! gets busy. Every entry is exact, so a rebuilt index gives the same bits.
-
-use std::collections::VecDeque;
+//! A read elsewhere differs by the rows between its windows and the running ones: they are left
+//! out, or counted in, on the fly. The index is derived from the rows and never stored: a restored
+//! key builds it again when it gets busy. Every entry is exact, so a rebuilt index gives the same
+//! bits.
 
 use hashbrown::HashMap;
 use millrace_event::EventTime;
 use ruint::aliases::U256;
 
 use crate::partial::{amount, order, square};
+use crate::queue::Queue;
+use crate::readings::{Reading, Readings};
 use crate::rows::{RowsView, boundary};
-use crate::shape::{Kind, Lane, Needs, Shape};
+use crate::shape::{Cell, Kind, Lane, Needs, Shape};
 use crate::value::Contents;
 
 /// Above this many rows a key gets an index.
@@ -35,33 +37,55 @@ pub(crate) struct Index {
     at: i64,
     /// Per window, the number of its first row.
     cursors: Vec<u64>,
+    /// Per cell.
     running: Vec<Running>,
+    /// Per lane.
+    ends: Vec<Ends>,
 }
 
 /// One cell over the rows from its window's cursor to the newest.
 #[derive(Clone, Debug, Default)]
 struct Running {
+    /// Selected rows; kept where some are not.
     count: u64,
     bad: u64,
     sum: i128,
+    /// The places of the window's least and greatest word in the lane's queues.
+    min: u64,
+    max: u64,
+    more: Option<Box<More>>,
+}
+
+/// What few cells need.
+#[derive(Clone, Debug, Default)]
+struct More {
     squares: U256,
-    /// Ordered words that no later row undercuts, with their row numbers.
-    min: VecDeque<(u64, i64)>,
-    max: VecDeque<(u64, i64)>,
     members: HashMap<u64, u32>,
+}
+
+/// Least and greatest words of one lane, over all rows of the key.
+#[derive(Clone, Debug, Default)]
+struct Ends {
+    min: Queue,
+    max: Queue,
 }
 
 impl Index {
     pub(crate) fn build(shape: &Shape, rows: RowsView<'_>) -> Index {
         let windows = shape.layout.windows.len();
+        let running = |cell: &Cell| Running {
+            more: cell.needs.has(Needs::SQUARES.or(Needs::DISTINCT)).then(Box::default),
+            ..Running::default()
+        };
         let mut index = Index {
             base: 0,
             at: i64::MIN,
             cursors: vec![0; windows],
-            running: vec![Running::default(); shape.cells.len()],
+            running: shape.cells.iter().map(running).collect(),
+            ends: vec![Ends::default(); shape.lanes.len()],
         };
         for i in 0..rows.len() {
-            index.insert(shape, rows, i);
+            index.insert(shape, rows.until(i + 1), i);
         }
         index
     }
@@ -87,15 +111,25 @@ impl Index {
                 *cursor += u64::from(*cursor == number && time <= boundary(w, EventTime(self.at)));
             }
         }
-        for lane in &shape.lanes {
+        for (lane, ends) in shape.lanes.iter().zip(&mut self.ends) {
             if !lane.selects(shape, row) {
                 continue;
             }
             let word = lane.word(row);
+            let changed = ends.insert(lane, number, word, newest);
             for cell in &lane.cells {
                 let c = &shape.cells[*cell];
-                if number >= self.cursors[c.window] {
-                    self.running[*cell].insert(lane, c.needs, number, word, newest);
+                let cursor = self.cursors[c.window];
+                let running = &mut self.running[*cell];
+                if number >= cursor {
+                    running.insert(lane, c.needs, word);
+                }
+                if newest {
+                    running.min = ends.min.advance(running.min.min(changed.0), cursor);
+                    running.max = ends.max.advance(running.max.min(changed.1), cursor);
+                } else {
+                    running.min = ends.min.place(cursor);
+                    running.max = ends.max.place(cursor);
                 }
             }
         }
@@ -107,16 +141,14 @@ impl Index {
             // A row put before a cursor is outside; one put at it is inside unless expired.
             *cursor += u64::from(*cursor > from);
         }
-        for running in &mut self.running {
-            for queue in [&mut running.min, &mut running.max] {
-                for entry in queue.iter_mut().rev().take_while(|e| e.0 >= from) {
-                    entry.0 += 1;
-                }
-            }
+        for ends in &mut self.ends {
+            ends.min.shift(from);
+            ends.max.shift(from);
         }
     }
 
     /// Moves the end of all windows to `t`.
+    #[inline]
     pub(crate) fn advance(&mut self, shape: &Shape, rows: RowsView<'_>, t: EventTime) {
         if t.0 > self.at {
             self.advance_over(shape, rows, t, rows.len());
@@ -128,22 +160,45 @@ impl Index {
         let end = self.base + end as u64;
         for (window, w) in shape.layout.windows.iter().enumerate() {
             let old_end = boundary(w, t);
-            let mut cursor = self.cursors[window];
+            let before = self.cursors[window];
+            let mut cursor = before;
             while cursor < end {
                 let row = rows.row((cursor - self.base) as usize);
                 if row[0] as i64 > old_end {
                     break;
                 }
-                for cell in &shape.cells_of[window] {
-                    let c = &shape.cells[*cell];
-                    let lane = &shape.lanes[c.lane];
-                    if lane.selects(shape, row) {
-                        self.running[*cell].remove(lane, c.needs, cursor, lane.word(row));
-                    }
-                }
+                self.leave(shape, window, row);
                 cursor += 1;
             }
-            self.cursors[window] = cursor;
+            if cursor != before {
+                self.cursors[window] = cursor;
+                self.advance_ends(shape, window, cursor);
+            }
+        }
+    }
+
+    /// A window's oldest row leaves it.
+    #[inline]
+    fn leave(&mut self, shape: &Shape, window: usize, row: &[u64]) {
+        for cell in &shape.moving_of[window] {
+            let c = &shape.cells[*cell];
+            let lane = &shape.lanes[c.lane];
+            if lane.selects(shape, row) {
+                self.running[*cell].remove(lane, c.needs, lane.word(row));
+            }
+        }
+    }
+
+    fn advance_ends(&mut self, shape: &Shape, window: usize, cursor: u64) {
+        for cell in &shape.cells_of[window] {
+            let c = &shape.cells[*cell];
+            let (running, ends) = (&mut self.running[*cell], &self.ends[c.lane]);
+            if c.needs.has(Needs::MIN) {
+                running.min = ends.min.advance(running.min, cursor);
+            }
+            if c.needs.has(Needs::MAX) {
+                running.max = ends.max.advance(running.max, cursor);
+            }
         }
     }
 
@@ -151,22 +206,52 @@ impl Index {
     pub(crate) fn remove_front(&mut self, shape: &Shape, rows: RowsView<'_>, count: usize) {
         let first = self.base + count as u64;
         for window in 0..self.cursors.len() {
-            for number in self.cursors[window]..first {
-                let row = rows.row((number - self.base) as usize);
-                for cell in &shape.cells_of[window] {
-                    let c = &shape.cells[*cell];
-                    let lane = &shape.lanes[c.lane];
-                    if lane.selects(shape, row) {
-                        self.running[*cell].remove(lane, c.needs, number, lane.word(row));
-                    }
-                }
+            let before = self.cursors[window];
+            for number in before..first {
+                self.leave(shape, window, rows.row((number - self.base) as usize));
             }
-            self.cursors[window] = self.cursors[window].max(first);
+            if before < first {
+                self.cursors[window] = first;
+                self.advance_ends(shape, window, first);
+            }
+        }
+        for ends in &mut self.ends {
+            ends.min.drop_before(first);
+            ends.max.drop_before(first);
         }
         self.base = first;
     }
 
-    /// Per window, how many rows lie before it at `t`, which is not before [`Index::at`].
+    /// Leaves every cell as the windows stand, with all rows, to `readings`.
+    pub(crate) fn read(&self, shape: &Shape, rows: RowsView<'_>, readings: &mut Readings) {
+        let end = self.base + rows.len() as u64;
+        for (cell, (c, running)) in shape.cells.iter().zip(&self.running).enumerate() {
+            let lane = &shape.lanes[c.lane];
+            let ends = &self.ends[c.lane];
+            let mut reading = Reading {
+                count: running.count as usize,
+                bad: running.bad > 0,
+                sum: running.sum,
+                ..Reading::EMPTY
+            };
+            if lane.takes_all {
+                reading.count = (end - self.cursors[c.window]) as usize;
+            }
+            if c.needs.has(Needs::MIN) {
+                reading.min = ends.min.get(running.min).map_or(i64::MAX, |e| e.1);
+            }
+            if c.needs.has(Needs::MAX) {
+                reading.max = ends.max.get(running.max).map_or(i64::MIN, |e| e.1);
+            }
+            if let Some(more) = &running.more {
+                reading.squares = more.squares;
+                reading.distinct = more.members.len();
+            }
+            readings.push(shape, cell, &reading);
+        }
+    }
+
+    /// Per window, how many rows lie before it at `t`. Looks near the cursors first.
     pub(crate) fn lows(
         &self,
         shape: &Shape,
@@ -174,100 +259,159 @@ impl Index {
         t: EventTime,
         lows: &mut Vec<usize>,
     ) {
+        const STEPS: usize = 8;
         for (window, cursor) in shape.layout.windows.iter().zip(&self.cursors) {
             let old_end = boundary(window, t);
-            let mut low = (*cursor - self.base) as usize;
-            while low < rows.len() && rows.time(low) <= old_end {
-                low += 1;
-            }
-            lows.push(low);
+            let cursor = (*cursor - self.base) as usize;
+            let inside = |i: usize| rows.time(i) > old_end;
+            let before = (cursor.saturating_sub(STEPS)..cursor).rev().take_while(|i| inside(*i));
+            let low = cursor - before.count();
+            let after = (low..rows.len().min(low + STEPS)).take_while(|i| !inside(*i));
+            let low = low + after.count();
+            let found = (low == 0 || !inside(low - 1)) && (low == rows.len() || inside(low));
+            lows.push(if found { low } else { rows.count_until(old_end) });
         }
     }
 
-    /// Fills the contents of every cell at `t`, which is not before [`Index::at`]. What lies
-    /// between is left out on the fly, so that reading does not move the windows.
+    /// Whether a read of rows `lows[window] .. high` is so near to where the windows stand that
+    /// going from there costs less than a walk.
+    pub(crate) fn is_near(&self, rows: RowsView<'_>, lows: &[usize], high: usize) -> bool {
+        const NEAR: usize = 64;
+        let newer = rows.len() - high;
+        lows.iter().zip(&self.cursors).all(|(low, cursor)| {
+            let cursor = (*cursor - self.base) as usize;
+            cursor <= high
+                && *low <= high
+                && newer + cursor.abs_diff(*low) < NEAR + (high - low) / 4
+        })
+    }
+
+    /// Fills the contents of every cell from rows `lows[window] .. high`, which is near.
     pub(crate) fn contents(
         &self,
         shape: &Shape,
         rows: RowsView<'_>,
         lows: &[usize],
+        high: usize,
         out: &mut [Contents],
     ) {
         for (cell, c) in shape.cells.iter().enumerate() {
             let lane = &shape.lanes[c.lane];
-            let low = self.base + lows[c.window] as u64;
-            let cursor = self.cursors[c.window];
+            let low = lows[c.window];
+            let cursor = (self.cursors[c.window] - self.base) as usize;
+            let running = &self.running[cell];
             let contents = &mut out[cell];
-            self.running[cell].contents(c.needs, low, contents);
-            let leaving = (cursor - self.base) as usize..lows[c.window];
-            if !leaving.is_empty() {
-                self.running[cell].leave_out(shape, cell, rows, leaving, contents);
+            running.contents(c.needs, contents);
+            if lane.takes_all {
+                contents.count = (rows.len() - cursor) as u64;
             }
+            let mut difference = Difference { lane, needs: c.needs, running, members: None };
+            for i in (cursor..low).chain(high..rows.len()) {
+                difference.leave_out(shape, rows.row(i), contents);
+            }
+            for i in low..cursor {
+                difference.count_in(shape, rows.row(i), contents);
+            }
+            self.ends[c.lane].contents(shape, c, rows, (self.base, low, high), contents);
             if c.needs.has(Needs::FIRST.or(Needs::LAST)) && contents.count > 0 {
-                ends(shape, lane, rows, lows[c.window], c.needs, contents);
+                first_and_last(shape, lane, rows.until(high), low, c.needs, contents);
             }
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        let running: usize = self
-            .running
-            .iter()
-            .map(|r| (r.min.capacity() + r.max.capacity() + r.members.capacity()) * 16)
-            .sum();
-        running + self.running.capacity() * size_of::<Running>() + self.cursors.capacity() * 8
+        let more = |m: &More| size_of::<More>() + m.members.capacity() * 17;
+        let members: usize = self.running.iter().filter_map(|r| r.more.as_deref()).map(more).sum();
+        let ends: usize = self.ends.iter().map(|e| e.min.heap_bytes() + e.max.heap_bytes()).sum();
+        members
+            + ends
+            + self.running.capacity() * size_of::<Running>()
+            + self.ends.capacity() * size_of::<Ends>()
+            + self.cursors.capacity() * 8
+    }
+}
+
+impl Ends {
+    /// Returns the first changed places.
+    #[inline]
+    fn insert(&mut self, lane: &Lane, number: u64, word: u64, newest: bool) -> (u64, u64) {
+        let ordered = order(lane.kind, word);
+        let mut changed = (0, 0);
+        if lane.needs.has(Needs::MIN) {
+            changed.0 = self.min.insert(number, ordered, newest, |new, old| new <= old);
+        }
+        if lane.needs.has(Needs::MAX) {
+            changed.1 = self.max.insert(number, ordered, newest, |new, old| new >= old);
+        }
+        changed
+    }
+
+    /// Least and greatest word of rows `low .. high`, given relative to `base`.
+    fn contents(
+        &self,
+        shape: &Shape,
+        cell: &Cell,
+        rows: RowsView<'_>,
+        (base, low, high): (u64, usize, usize),
+        out: &mut Contents,
+    ) {
+        let lane = &shape.lanes[cell.lane];
+        let (first, end) = (base + low as u64, base + high as u64);
+        // The answer over all later rows is the answer here, unless it lies behind the window.
+        let inside = |queue: &Queue| match queue.get(queue.place(first)) {
+            Some((number, word)) if number < end => Some(word),
+            Some(_) | None => None,
+        };
+        let walk = || {
+            let selected = (low..high).map(|i| rows.row(i)).filter(|row| lane.selects(shape, row));
+            selected.map(|row| order(lane.kind, lane.word(row)))
+        };
+        if cell.needs.has(Needs::MIN) {
+            out.min = inside(&self.min).or_else(|| walk().min()).unwrap_or(i64::MAX);
+        }
+        if cell.needs.has(Needs::MAX) {
+            out.max = inside(&self.max).or_else(|| walk().max()).unwrap_or(i64::MIN);
+        }
     }
 }
 
 impl Running {
-    fn insert(&mut self, lane: &Lane, needs: Needs, number: u64, word: u64, newest: bool) {
+    #[inline]
+    fn insert(&mut self, lane: &Lane, needs: Needs, word: u64) {
         self.count += 1;
         if needs.has(Needs::SUM) {
             match amount(lane.kind, word) {
                 Some(amount) => {
                     self.sum += amount;
                     if needs.has(Needs::SQUARES) {
-                        self.squares += square(amount);
+                        self.more().squares += square(amount);
                     }
                 }
                 None => self.bad += 1,
             }
         }
-        if needs.has(Needs::MIN.or(Needs::MAX)) {
-            let ordered = order(lane.kind, word);
-            if needs.has(Needs::MIN) {
-                enqueue(&mut self.min, number, ordered, newest, |old, new| old >= new);
-            }
-            if needs.has(Needs::MAX) {
-                enqueue(&mut self.max, number, ordered, newest, |old, new| old <= new);
-            }
-        }
         if needs.has(Needs::DISTINCT) {
-            *self.members.entry(word).or_insert(0) += 1;
+            *self.more().members.entry(word).or_insert(0) += 1;
         }
     }
 
-    /// Takes out the oldest row.
-    fn remove(&mut self, lane: &Lane, needs: Needs, number: u64, word: u64) {
+    /// Takes out a row.
+    #[inline]
+    fn remove(&mut self, lane: &Lane, needs: Needs, word: u64) {
         self.count -= 1;
         if needs.has(Needs::SUM) {
             match amount(lane.kind, word) {
                 Some(amount) => {
                     self.sum -= amount;
                     if needs.has(Needs::SQUARES) {
-                        self.squares -= square(amount);
+                        self.more().squares -= square(amount);
                     }
                 }
                 None => self.bad -= 1,
             }
         }
-        for queue in [&mut self.min, &mut self.max] {
-            if queue.front().is_some_and(|e| e.0 <= number) {
-                queue.pop_front();
-            }
-        }
         if needs.has(Needs::DISTINCT)
-            && let hashbrown::hash_map::Entry::Occupied(mut entry) = self.members.entry(word)
+            && let hashbrown::hash_map::Entry::Occupied(mut entry) = self.more().members.entry(word)
         {
             *entry.get_mut() -= 1;
             if *entry.get() == 0 {
@@ -276,88 +420,90 @@ impl Running {
         }
     }
 
-    fn contents(&self, needs: Needs, low: u64, out: &mut Contents) {
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_with(Box::default)
+    }
+
+    fn contents(&self, needs: Needs, out: &mut Contents) {
         out.count = self.count;
         out.bad = self.bad;
         out.sum = self.sum;
-        out.distinct = self.members.len();
         out.limited = false;
-        if needs.has(Needs::SQUARES) {
-            out.rare().squares = self.squares;
-        }
-        let front = |queue: &VecDeque<(u64, i64)>| queue.iter().find(|e| e.0 >= low).map(|e| e.1);
-        out.min = front(&self.min).unwrap_or(i64::MAX);
-        out.max = front(&self.max).unwrap_or(i64::MIN);
-    }
-
-    /// Subtracts the rows that have left the window since the last move.
-    fn leave_out(
-        &self,
-        shape: &Shape,
-        cell: usize,
-        rows: RowsView<'_>,
-        leaving: std::ops::Range<usize>,
-        out: &mut Contents,
-    ) {
-        let needs = shape.cells[cell].needs;
-        let lane = &shape.lanes[shape.cells[cell].lane];
-        let mut members: HashMap<u64, u32> = HashMap::new();
-        for i in leaving {
-            let row = rows.row(i);
-            if !lane.selects(shape, row) {
-                continue;
-            }
-            let word = lane.word(row);
-            out.count -= 1;
-            if needs.has(Needs::SUM) {
-                match amount(lane.kind, word) {
-                    Some(amount) => {
-                        out.sum -= amount;
-                        if needs.has(Needs::SQUARES) {
-                            out.rare().squares -= square(amount);
-                        }
-                    }
-                    None => out.bad -= 1,
-                }
-            }
-            if needs.has(Needs::DISTINCT) {
-                let gone = members.entry(word).or_insert(0);
-                *gone += 1;
-                out.distinct -= usize::from(self.members.get(&word) == Some(gone));
+        if let Some(more) = &self.more {
+            out.distinct = more.members.len();
+            if needs.has(Needs::SQUARES) {
+                out.rare().squares = more.squares;
             }
         }
     }
 }
 
-/// Puts an entry into a monotone queue. `beats(old, new)`: an older `old` can never be the answer
-/// again once `new` is there.
-fn enqueue(
-    queue: &mut VecDeque<(u64, i64)>,
-    number: u64,
-    word: i64,
-    newest: bool,
-    beats: impl Fn(i64, i64) -> bool,
-) {
-    let mut at = queue.len();
-    if !newest {
-        at = queue.partition_point(|e| e.0 < number);
-        // A later row that is as good already stands: the new one never shows.
-        if queue.get(at).is_some_and(|later| beats(word, later.1)) {
+/// How the contents at a read differ from the running ones of a cell.
+struct Difference<'a> {
+    lane: &'a Lane,
+    needs: Needs,
+    running: &'a Running,
+    /// Of the members touched, how many rows more (or less) there are.
+    members: Option<HashMap<u64, i64>>,
+}
+
+impl Difference<'_> {
+    fn leave_out(&mut self, shape: &Shape, row: &[u64], out: &mut Contents) {
+        if !self.lane.selects(shape, row) {
             return;
         }
+        let word = self.lane.word(row);
+        out.count -= 1;
+        if self.needs.has(Needs::SUM) {
+            match amount(self.lane.kind, word) {
+                Some(amount) => {
+                    out.sum -= amount;
+                    if self.needs.has(Needs::SQUARES) {
+                        out.rare().squares -= square(amount);
+                    }
+                }
+                None => out.bad -= 1,
+            }
+        }
+        if self.needs.has(Needs::DISTINCT) && self.count_member(word, -1) == 0 {
+            out.distinct -= 1;
+        }
     }
-    let keep = (0..at).rev().find(|i| !beats(queue[*i].1, word)).map_or(0, |i| i + 1);
-    if newest {
-        queue.truncate(keep);
-        queue.push_back((number, word));
-    } else {
-        queue.drain(keep..at);
-        queue.insert(keep, (number, word));
+
+    fn count_in(&mut self, shape: &Shape, row: &[u64], out: &mut Contents) {
+        if !self.lane.selects(shape, row) {
+            return;
+        }
+        let word = self.lane.word(row);
+        out.count += 1;
+        if self.needs.has(Needs::SUM) {
+            match amount(self.lane.kind, word) {
+                Some(amount) => {
+                    out.sum += amount;
+                    if self.needs.has(Needs::SQUARES) {
+                        out.rare().squares += square(amount);
+                    }
+                }
+                None => out.bad += 1,
+            }
+        }
+        if self.needs.has(Needs::DISTINCT) && self.count_member(word, 1) == 1 {
+            out.distinct += 1;
+        }
+    }
+
+    /// Counts rows of a member in or out; returns how many there are now.
+    fn count_member(&mut self, word: u64, rows: i64) -> i64 {
+        let more = self.running.more.as_ref();
+        let known = more.and_then(|m| m.members.get(&word)).map_or(0, |n| i64::from(*n));
+        let change = self.members.get_or_insert_default().entry(word).or_insert(0);
+        *change += rows;
+        known + *change
     }
 }
 
 /// First and last rows of a window, found from its ends.
-fn ends(
+fn first_and_last(
     shape: &Shape,
     lane: &Lane,
     rows: RowsView<'_>,

@@ -21,8 +21,9 @@ use crate::arguments::Arguments;
 use crate::dictionary::Dictionary;
 use crate::index::{INDEX_ABOVE, INDEX_BELOW, Index};
 use crate::partial::Partial;
+use crate::readings::Readings;
 use crate::rows::{Rows, RowsView, boundary};
-use crate::scan::{scan, scan_nested};
+use crate::scan::scan;
 use crate::shape::{Kind, Shape};
 use crate::value::{Contents, push_output};
 
@@ -355,25 +356,24 @@ impl KeyState {
         let t = position.time();
         let rows = self.rows.view(shape.stride);
         let high = self.high(shape, position);
-        let indexed = self.extra.as_ref().is_some_and(|e| e.index.is_some());
-        if shape.nested && !indexed {
-            return self.read_quiet(shape, t, high, horizon, scratch, out);
-        }
         scratch.cells.clear();
         scratch.cells.resize(shape.cells.len(), Contents::default());
         scratch.lows.clear();
-        let windows = &shape.layout.windows;
         let index = self.extra.as_mut().and_then(|e| e.index.as_mut());
-        match index {
-            Some(index) if high == rows.len() && t >= index.at() => {
+        if let Some(index) = index {
+            if high == rows.len() && t >= index.at() {
                 index.advance(shape, rows, t.min(settled));
-                index.lows(shape, rows, t, &mut scratch.lows);
-                index.contents(shape, rows, &scratch.lows, &mut scratch.cells);
             }
-            _ => {
-                scratch.lows.extend(windows.iter().map(|w| rows.count_until(boundary(w, t))));
+            index.lows(shape, rows, t, &mut scratch.lows);
+            if index.is_near(rows, &scratch.lows, high) {
+                index.contents(shape, rows, &scratch.lows, high, &mut scratch.cells);
+            } else {
                 scan(shape, rows, &scratch.lows, high, &mut scratch.cells);
             }
+        } else {
+            let windows = &shape.layout.windows;
+            scratch.lows.extend(windows.iter().map(|w| rows.count_until(boundary(w, t))));
+            scan(shape, rows, &scratch.lows, high, &mut scratch.cells);
         }
         self.add_summaries(shape, t, high, horizon, scratch);
         let dictionary = self.extra.as_ref().map(|e| &e.dictionary);
@@ -382,28 +382,37 @@ impl KeyState {
         }
     }
 
-    /// The common case: few rows, and nothing beyond them.
-    fn read_quiet(
-        &self,
+    /// As [`KeyState::read`] at [`Position::Time`], for a shape that [`Shape::is_deferred`]: leaves
+    /// the values to `readings`. Nothing will be read before `t` any more.
+    #[inline]
+    pub fn read_deferred(
+        &mut self,
         shape: &Shape,
         t: EventTime,
-        high: usize,
         horizon: Horizon,
-        scratch: &mut Scratch,
-        out: &mut [Column],
+        readings: &mut Readings,
     ) {
-        let removed = self.removed_to(horizon);
-        let dictionary = self.extra.as_ref().map(|e| &e.dictionary);
+        readings.begin(shape, t.0, self.removed_to(horizon).0);
         let rows = self.rows.view(shape.stride);
-        let limited = Contents { limited: true, ..Contents::default() };
-        scan_nested(shape, rows, high, t.0, &mut scratch.cells, |window, cell, contents| {
-            let known = t.0.saturating_sub(shape.widths[window]) >= removed.0;
-            let contents = if known { contents } else { &limited };
-            for output in &shape.outputs_of[cell] {
-                let column = &mut out[*output];
-                push_output(&shape.outputs[*output], contents, dictionary, column);
+        let high = match rows.last_time() {
+            Some(last) if last > t.0 => rows.count_until(t.0),
+            Some(_) | None => rows.len(),
+        };
+        let index = self.extra.as_mut().and_then(|e| e.index.as_mut());
+        match index {
+            Some(index) if high == rows.len() && t >= index.at() => {
+                index.advance(shape, rows, t);
+                index.read(shape, rows, readings);
             }
-        });
+            None => readings.walk(shape, rows, high, t.0),
+            Some(_) => {
+                let lows = shape.layout.windows.iter().map(|w| rows.count_until(boundary(w, t)));
+                let lows: SmallVec<[usize; 8]> = lows.collect();
+                let mut cells = vec![Contents::default(); shape.cells.len()];
+                scan(shape, rows, &lows, high, &mut cells);
+                readings.extend(shape, &cells);
+            }
+        }
     }
 
     /// Rows up to here may have been removed.

@@ -34,6 +34,18 @@ impl<'a> RowsView<'a> {
         self.words[index * self.stride] as i64
     }
 
+    /// The first `count` rows.
+    #[inline]
+    pub(crate) fn until(self, count: usize) -> RowsView<'a> {
+        RowsView { words: &self.words[..count * self.stride], stride: self.stride }
+    }
+
+    /// Rows `low .. high`, the newest first.
+    #[inline]
+    pub(crate) fn newest_first(self, low: usize, high: usize) -> impl Iterator<Item = &'a [u64]> {
+        self.words[low * self.stride..high * self.stride].chunks_exact(self.stride).rev()
+    }
+
     #[inline]
     pub(crate) fn last_time(self) -> Option<i64> {
         self.len().checked_sub(1).map(|i| self.time(i))

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::partial::{amount, order, square};
 use crate::rows::RowsView;
-use crate::shape::{Kind, Lane, Needs, Shape};
+use crate::shape::{Kind, Lane, Needs, Shape, Way};
 use crate::value::Contents;
 
 /// Up to this many rows, members are compared pairwise instead of hashed.
@@ -26,11 +26,6 @@ impl Lane {
             Kind::Word | Kind::Float | Kind::Text => row[self.slot],
         }
     }
-
-    /// Whether counting rows is all there is to do.
-    pub(crate) fn counts_all(&self) -> bool {
-        self.kind == Kind::None && self.wanted | self.unwanted == 0
-    }
 }
 
 /// Fills the contents of every cell from rows `lows[window] .. high`, walking each lane once from
@@ -48,7 +43,7 @@ pub(crate) fn scan(
             .iter()
             .map(|cell| (lows[shape.cells[*cell].window].min(high), *cell))
             .collect();
-        if lane.counts_all() {
+        if lane.way == Way::Count {
             for (low, cell) in order {
                 cells[cell].count = (high - low) as u64;
             }
@@ -56,45 +51,6 @@ pub(crate) fn scan(
         }
         order.sort_unstable_by(|a, b| b.cmp(a));
         walk(shape, lane, rows, &order, high, cells);
-    }
-}
-
-/// As [`scan`] with every window nested in the next, which all end at the newest of `high` rows:
-/// one walk over the rows for all lanes. Hands each cell over as its window's old end is reached.
-pub(crate) fn scan_nested(
-    shape: &Shape,
-    rows: RowsView<'_>,
-    high: usize,
-    t: i64,
-    lanes: &mut Vec<Contents>,
-    mut done: impl FnMut(usize, usize, &Contents),
-) {
-    lanes.clear();
-    lanes.resize(shape.lanes.len(), Contents::default());
-    let mut at = high;
-    for (window, cells) in shape.cells_of.iter().enumerate() {
-        let old_end = t.saturating_sub(shape.widths[window]);
-        while at > 0 && rows.time(at - 1) > old_end {
-            at -= 1;
-            let row = rows.row(at);
-            for (lane, sofar) in shape.lanes.iter().zip(lanes.iter_mut()) {
-                if !lane.selects(shape, row) {
-                    continue;
-                }
-                let word = lane.word(row);
-                if lane.needs.has(Needs::DISTINCT) {
-                    let new = !(at + 1..high).any(|i| {
-                        let other = rows.row(i);
-                        lane.word(other) == word && lane.selects(shape, other)
-                    });
-                    sofar.distinct += usize::from(new);
-                }
-                sofar.add(lane, word);
-            }
-        }
-        for cell in cells {
-            done(window, *cell, &lanes[shape.cells[*cell].lane]);
-        }
     }
 }
 

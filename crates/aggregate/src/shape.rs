@@ -22,6 +22,9 @@ impl Needs {
     pub(crate) fn has(self, other: Needs) -> bool {
         self.0 & other.0 != 0
     }
+    pub(crate) fn within(self, other: Needs) -> bool {
+        self.0 & !other.0 == 0
+    }
     pub(crate) fn or(self, other: Needs) -> Needs {
         Needs(self.0 | other.0)
     }
@@ -63,8 +66,24 @@ pub(crate) struct Lane {
     pub(crate) needs: Needs,
     /// The most rows that `last(e, n)` of any window needs; 1 for `last(e)`.
     pub(crate) last_n: u32,
-    /// This lane's cells.
+    /// This lane's cells, by ascending window.
     pub(crate) cells: Vec<usize>,
+    /// Whether every row is selected.
+    pub(crate) takes_all: bool,
+    pub(crate) way: Way,
+}
+
+/// How a lane's cells are found by a walk over few rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    /// Every row counts, and nothing else is asked.
+    Count,
+    /// Counts, sums and extremes of whole words.
+    Words,
+    /// Distinct members and nothing beyond the count.
+    Members,
+    /// Anything else.
+    General,
 }
 
 /// A lane over a window: the state that aggregations share.
@@ -87,6 +106,36 @@ pub(crate) struct Output {
     pub(crate) input: Option<Type>,
 }
 
+impl Output {
+    fn can_wait(&self) -> bool {
+        match self.function {
+            Function::Count
+            | Function::Sum
+            | Function::Mean
+            | Function::Stddev
+            | Function::Variance
+            | Function::Distinct => true,
+            Function::Min | Function::Max => self.kind != Kind::Text,
+            Function::First | Function::Last | Function::LastN(_) => false,
+        }
+    }
+}
+
+impl Lane {
+    fn way(&self) -> Way {
+        let ends = Needs::MIN.or(Needs::MAX);
+        if self.needs == Needs::default() && self.takes_all {
+            Way::Count
+        } else if self.needs.within(Needs::SUM.or(ends)) && self.kind != Kind::Float {
+            Way::Words
+        } else if self.needs == Needs::DISTINCT {
+            Way::Members
+        } else {
+            Way::General
+        }
+    }
+}
+
 /// A [`Layout`] made ready for key states: row format, lanes, cells. Shared by all keys of a group.
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -102,6 +151,10 @@ pub struct Shape {
     pub(crate) outputs: Vec<Output>,
     /// Per window, its cells.
     pub(crate) cells_of: Vec<Vec<usize>>,
+    /// Per window, those cells of a busy key that change when a row leaves it.
+    pub(crate) moving_of: Vec<Vec<usize>>,
+    /// Whether values can wait in [`crate::Readings`] until they are made into columns.
+    pub(crate) deferred: bool,
     /// Per cell, its outputs.
     pub(crate) outputs_of: Vec<Vec<usize>>,
     /// Per window, its width in µs; 0 for the lifetime.
@@ -130,6 +183,8 @@ impl Shape {
             cells: Vec::new(),
             outputs: Vec::new(),
             cells_of: vec![Vec::new(); layout.windows.len()],
+            moving_of: vec![Vec::new(); layout.windows.len()],
+            deferred: false,
             outputs_of: Vec::new(),
             widths: Vec::new(),
             nested: true,
@@ -147,6 +202,10 @@ impl Shape {
         }
         for (cell, c) in shape.cells.iter().enumerate() {
             shape.cells_of[c.window].push(cell);
+            let moves = c.needs.has(Needs::SUM.or(Needs::DISTINCT));
+            if moves || !shape.lanes[c.lane].takes_all {
+                shape.moving_of[c.window].push(cell);
+            }
         }
         for (index, window) in shape.layout.windows.iter().enumerate() {
             match window {
@@ -162,6 +221,10 @@ impl Shape {
                 }
             }
         }
+        shape.deferred = shape.nested && shape.outputs.iter().all(Output::can_wait);
+        for lane in &mut shape.lanes {
+            lane.way = lane.way();
+        }
         shape
     }
 
@@ -172,6 +235,12 @@ impl Shape {
     /// Whether the order of equal times matters: every event then needs its id.
     pub fn needs_ids(&self) -> bool {
         self.ordered
+    }
+
+    /// Whether reads may go to [`crate::Readings`]: windows are nested, and no value needs the
+    /// strings or the order of a key's events.
+    pub fn is_deferred(&self) -> bool {
+        self.deferred
     }
 
     fn place_arguments(&mut self) {
@@ -248,6 +317,8 @@ impl Shape {
             needs: Needs::default(),
             last_n: 0,
             cells: Vec::new(),
+            takes_all: filter.is_none() && null_bit == 0,
+            way: Way::General,
         }
     }
 

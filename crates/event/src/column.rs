@@ -239,6 +239,38 @@ impl Column {
         self.push_mark(mark);
     }
 
+    /// Appends words, each with its mark.
+    pub fn extend_words(
+        &mut self,
+        words: impl Iterator<Item = i64>,
+        marks: impl Iterator<Item = Mark> + Clone,
+    ) {
+        let before = self.len();
+        if let Data::Word(v) = &mut self.data {
+            v.extend(words);
+        }
+        self.extend_marks(before, marks);
+    }
+
+    /// Appends floats, each with its mark.
+    pub fn extend_floats(
+        &mut self,
+        floats: impl Iterator<Item = f64>,
+        marks: impl Iterator<Item = Mark> + Clone,
+    ) {
+        let before = self.len();
+        if let Data::Float(v) = &mut self.data {
+            v.extend(floats);
+        }
+        self.extend_marks(before, marks);
+    }
+
+    fn extend_marks(&mut self, before: usize, marks: impl Iterator<Item = Mark> + Clone) {
+        if self.marks.is_some() || marks.clone().any(|m| m != Mark::OK) {
+            self.marks.get_or_insert_with(|| vec![Mark::OK; before]).extend(marks);
+        }
+    }
+
     fn push_mark(&mut self, mark: Mark) {
         let len = self.len();
         match &mut self.marks {
@@ -293,6 +325,18 @@ impl Column {
         };
         let marks = self.marks.as_ref().map(|m| rows.iter().map(|r| m[at(r)]).collect());
         Column::with_marks(data, marks)
+    }
+
+    /// Appends one cell of a column of the same kind.
+    pub fn push_from(&mut self, other: &Column, row: usize) {
+        match (&mut self.data, &other.data) {
+            (Data::Word(a), Data::Word(b)) => a.push(b[row]),
+            (Data::Float(a), Data::Float(b)) => a.push(b[row]),
+            (Data::Text(a), Data::Text(b)) => a.push(b.get(row)),
+            (Data::Nested(a), Data::Nested(b)) => a.push(b[row].clone()),
+            _ => debug_assert!(false, "columns of two kinds"),
+        }
+        self.push_mark(other.mark(row));
     }
 
     /// Appends all cells of a column of the same kind.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
 use millrace_aggregate::{Arguments, Horizon, Position, Shape};
-use millrace_event::{Batch, Column, EventId, EventTime, Key, State, Value};
+use millrace_event::{Batch, Column, EventId, EventTime, Key, Physical, Schema, State, Value};
 use millrace_feature::plan::{Group, Plan};
 use millrace_store::Location;
 use thiserror::Error;
@@ -22,7 +22,7 @@ use crate::clock::{PartitionId, StreamClock};
 use crate::features::{features_of, view_columns};
 use crate::keys::{Keys, hash_key, shard_of};
 use crate::registry::Registry;
-use crate::remembered::{IdHash, Remembered};
+use crate::remembered::{IdHash, Remembered, Seen};
 use crate::settings::{PARALLEL_ROWS_MIN, Settings};
 use crate::shard::{GroupRows, Shard};
 use crate::table::{AllInMemory, ColdBlocks};
@@ -139,7 +139,7 @@ impl Engine {
             plan.groups.iter().map(|g| Arc::new(Shape::new(Arc::clone(&g.layout)))).collect();
         let streams = plan.streams.iter().enumerate().map(|(index, stream)| StreamState {
             clock: StreamClock::new(stream.schema.lateness, settings.idle_after),
-            remembered: Remembered::new(stream.schema.lateness, secret, tracked),
+            remembered: Remembered::new(has_text_ids(&stream.schema), secret, tracked),
             counts: Counts::default(),
             groups: (0..plan.groups.len()).filter(|g| plan.groups[*g].stream == index).collect(),
         });
@@ -258,17 +258,18 @@ impl Engine {
                 continue;
             }
             let id = remembered.hash(batch, row);
-            let fate = if remembered.contains(id, clock.watermark) {
-                counts.duplicate += 1;
-                Fate::Duplicate
-            } else if clock.is_late(partition.index, time) {
-                counts.late += 1;
-                Fate::Late
-            } else {
-                counts.applied += 1;
-                remembered.insert(id, time);
-                Fate::Applied
+            let late = clock.is_late(partition.index, time);
+            let fate = match remembered.see(id, time, clock.watermark, late) {
+                Seen::Before => Fate::Duplicate,
+                Seen::Late => Fate::Late,
+                Seen::New => Fate::Applied,
             };
+            match fate {
+                Fate::Duplicate => counts.duplicate += 1,
+                Fate::Late => counts.late += 1,
+                Fate::Applied => counts.applied += 1,
+                Fate::Future => {}
+            }
             clock.observe(partition.index, time);
             fates.push(fate);
         }
@@ -389,7 +390,7 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let view = &plan.views[view];
         let (time, id) = (event.time(0), event.id(0));
-        let mut columns = event.columns.clone();
+        let mut columns = Vec::new();
         for read in &view.reads {
             let mut at = Position::Before(time, id.clone());
             // The event itself counts where it can: in groups over its own stream.
@@ -406,7 +407,7 @@ impl Engine {
                 None => columns.extend(self.unknown_key(read.group, &at)),
             }
         }
-        let out = view_columns(view, &columns.iter().collect::<Vec<_>>(), 1);
+        let out = view_columns(view, &event.columns, columns, 1);
         Ok(view.columns.iter().zip(&out).map(|(v, c)| answer(c, &v.ty)).collect())
     }
 
@@ -491,6 +492,10 @@ pub struct GroupSize {
 /// One empty column per aggregate of the group.
 pub(crate) fn aggregate_columns(group: &Group) -> Vec<Column> {
     group.layout.aggregates.iter().map(|a| Column::new(a.ty.physical())).collect()
+}
+
+fn has_text_ids(schema: &Schema) -> bool {
+    schema.fields[schema.id].ty.physical() == Physical::Text
 }
 
 fn answer(column: &Column, ty: &millrace_event::Type) -> Answer {

@@ -3,28 +3,38 @@
 use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
-use millrace_event::{Batch, Data};
+use millrace_event::{Batch, Column, Data};
 
 /// Per event the key's bytes (see [`millrace_event::Key`]) and hash; events with a null key have
 /// none. Held end to end, so that a batch costs no allocation per event.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     bytes: Vec<u8>,
-    ends: Vec<u32>,
+    /// Where each key ends; none where every key is one word.
+    ends: Option<Vec<u32>>,
     pub(crate) hashes: Vec<u64>,
     /// Whether the event has a key.
     pub(crate) present: Vec<bool>,
 }
 
+/// Bytes of a key that is one integer.
+const WORD: usize = size_of::<u64>();
+
 impl Keys {
     pub(crate) fn of(batch: &Batch, fields: &[usize], hasher: &DefaultHashBuilder) -> Keys {
+        if let [field] = fields
+            && let Column { data: Data::Word(words), .. } = &batch.columns[*field]
+        {
+            return Keys::of_words(words, &batch.columns[*field], hasher);
+        }
         let rows = batch.len();
         let mut keys = Keys {
-            bytes: Vec::with_capacity(rows * 8),
-            ends: Vec::with_capacity(rows),
+            bytes: Vec::with_capacity(rows * WORD),
+            ends: None,
             hashes: Vec::with_capacity(rows),
             present: vec![true; rows],
         };
+        let mut ends = Vec::with_capacity(rows);
         for row in 0..rows {
             let start = keys.bytes.len();
             for field in fields {
@@ -41,20 +51,29 @@ impl Keys {
                 }
             }
             keys.hashes.push(hash_key(hasher, &keys.bytes[start..]));
-            keys.ends.push(keys.bytes.len() as u32);
+            ends.push(keys.bytes.len() as u32);
         }
-        keys
+        Keys { ends: Some(ends), ..keys }
     }
 
-    /// Whether each event has the same key here and there.
-    pub(crate) fn same_as(&self, other: &Keys) -> bool {
-        self.bytes == other.bytes && self.ends == other.ends && self.present == other.present
+    fn of_words(words: &[i64], column: &Column, hasher: &DefaultHashBuilder) -> Keys {
+        let present = match column.marks() {
+            Some(marks) => marks.iter().map(|m| !m.is_null()).collect(),
+            None => vec![true; words.len()],
+        };
+        Keys {
+            bytes: words.iter().flat_map(|w| w.to_le_bytes()).collect(),
+            ends: None,
+            hashes: words.iter().map(|w| hasher.hash_one(*w as u64)).collect(),
+            present,
+        }
     }
 
     #[inline]
     pub(crate) fn get(&self, row: usize) -> &[u8] {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
-        &self.bytes[start..self.ends[row] as usize]
+        let Some(ends) = &self.ends else { return &self.bytes[row * WORD..][..WORD] };
+        let start = if row == 0 { 0 } else { ends[row - 1] as usize };
+        &self.bytes[start..ends[row] as usize]
     }
 }
 

@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use millrace_aggregate::{Arguments, Horizon, Position};
 use millrace_event::{Batch, Column, EventId, EventTime};
-use millrace_feature::plan::Plan;
+use millrace_feature::plan::{Plan, Read};
 
 use crate::clock::PartitionId;
 use crate::engine::{Applied, Counts, Engine, EngineError, Fate, aggregate_columns};
 use crate::features::{features_of, view_columns};
 use crate::keys::{Keys, shard_of};
 use crate::settings::Settings;
-use crate::shard::{GroupRows, Including, Step};
+use crate::shard::{GroupRows, Step};
 
 /// Events released in one go, at most.
 const RELEASE_MAX: usize = 1 << 16;
@@ -39,16 +39,26 @@ pub struct Rows<'a> {
 pub struct Ordered {
     engine: Engine,
     view: usize,
-    /// By stream; empty for streams that the view does not need.
+    /// By stream; empty for streams that the view does not need. Rows that were handed out stay
+    /// until there are as many of them as of others.
     pending: Vec<Batch>,
+    /// The rows that wait: those of the last push stand at the end, the others are in order.
+    waiting: Vec<Place>,
     needed: Vec<bool>,
 }
 
-/// Where an event lies among the released batches: (time, id) decides, the rest follows.
+/// Where an event lies among the pending batches: (time, id) decides, the rest follows.
+#[derive(Clone, Copy, Debug)]
 struct Place {
     time: i64,
-    stream: usize,
+    stream: u32,
     row: u32,
+}
+
+impl Place {
+    fn is_of(&self, stream: usize) -> bool {
+        self.stream as usize == stream
+    }
 }
 
 impl Ordered {
@@ -65,7 +75,8 @@ impl Ordered {
             history: millrace_event::Span(0),
             ..settings
         };
-        Ordered { engine: Engine::build(plan, settings, tracked, [0; 16]), view, pending, needed }
+        let engine = Engine::build(plan, settings, tracked, [0; 16]);
+        Ordered { engine, view, pending, waiting: Vec::new(), needed }
     }
 
     /// Whether the view depends on this stream.
@@ -91,7 +102,9 @@ impl Ordered {
         &mut self.engine
     }
 
-    pub fn pending(&self) -> &[Batch] {
+    /// By stream, the events that wait for the watermark.
+    pub fn pending(&mut self) -> &[Batch] {
+        (0..self.pending.len()).for_each(|stream| self.drop_released(stream));
         &self.pending
     }
 
@@ -108,14 +121,18 @@ impl Ordered {
     ) -> Result<Applied, EngineError> {
         let applied = self.engine.judge(partition, batch, received);
         let pending = &mut self.pending[partition.stream];
+        let before = pending.len();
         if applied.count(Fate::Applied) == batch.len() {
             pending.append(batch);
         } else {
             pending.append(&batch.select(&applied.rows(Fate::Applied)));
         }
+        let stream = partition.stream as u32;
+        let new = pending.times()[before..].iter().zip(before as u32..);
+        self.waiting.extend(new.map(|(time, row)| Place { time: *time, stream, row }));
         let limit = self.engine.settings.pending_max;
         self.release(emit)?;
-        if self.pending.iter().map(Batch::len).sum::<usize>() > limit {
+        if self.waiting.len() > limit {
             return Err(EngineError::Pending { limit });
         }
         let state = &mut self.engine.streams[partition.stream];
@@ -165,44 +182,45 @@ impl Ordered {
         bound: EventTime,
         emit: &mut dyn FnMut(Rows<'_>) -> Result<(), String>,
     ) -> Result<(), EngineError> {
-        let mut places: Vec<Place> = Vec::new();
-        for (stream, pending) in self.pending.iter().enumerate() {
-            let times = pending.times().iter().enumerate();
-            let certain = times.filter(|(_, time)| **time < bound.0);
-            places.extend(certain.map(|(row, time)| Place {
-                time: *time,
-                stream,
-                row: row as u32,
-            }));
-        }
-        if places.is_empty() {
-            return Ok(());
-        }
-        self.sort(&mut places);
-        for places in places.chunks(RELEASE_MAX) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort_by_key(|p| p.time);
+        let certain = waiting.partition_point(|p| p.time < bound.0);
+        self.sort_ties(&mut waiting[..certain]);
+        for places in waiting[..certain].chunks(RELEASE_MAX) {
             self.run(places, bound, emit)?;
         }
-        for pending in &mut self.pending {
-            let rest: Vec<u32> = (0..pending.len() as u32)
-                .filter(|row| pending.times()[*row as usize] >= bound.0)
-                .collect();
-            *pending = pending.select(&rest);
+        waiting.drain(..certain);
+        self.waiting = waiting;
+        for stream in 0..self.pending.len() {
+            let left = self.waiting.iter().filter(|p| p.is_of(stream)).count();
+            if self.pending[stream].len() >= 2 * left {
+                self.drop_released(stream);
+            }
         }
         Ok(())
     }
 
-    /// By (time, id). Ids are looked at only where times are equal.
-    fn sort(&self, places: &mut [Place]) {
+    /// Among equal times the ids decide.
+    fn sort_ties(&self, places: &mut [Place]) {
         let view = self.engine.plan.views[self.view].stream;
-        let id = |p: &Place| -> EventId { self.pending[p.stream].id(p.row as usize) };
-        places.sort_by_key(|p| p.time);
+        let id = |p: &Place| -> EventId { self.pending[p.stream as usize].id(p.row as usize) };
         for ties in places.chunk_by_mut(|a, b| a.time == b.time) {
             if ties.len() > 1 {
                 // Another stream's event of the same id does not precede the view's: it is read
                 // first.
-                ties.sort_by_cached_key(|p| (id(p), p.stream != view));
+                ties.sort_by_cached_key(|p| (id(p), !p.is_of(view)));
             }
         }
+    }
+
+    /// Frees the rows of a stream that were handed out.
+    fn drop_released(&mut self, stream: usize) {
+        let places = self.waiting.iter_mut().filter(|p| p.is_of(stream));
+        let mut rows = Vec::new();
+        for (place, row) in places.zip(0..) {
+            rows.push(std::mem::replace(&mut place.row, row));
+        }
+        self.pending[stream] = self.pending[stream].select(&rows);
     }
 
     fn run(
@@ -215,40 +233,35 @@ impl Ordered {
         let view = &plan.views[self.view];
         let sorted: Vec<Batch> = (0..self.pending.len())
             .map(|stream| {
-                let rows = places.iter().filter(|p| p.stream == stream);
+                let rows = places.iter().filter(|p| p.is_of(stream));
                 self.pending[stream].select(&rows.map(|p| p.row).collect::<Vec<_>>())
             })
             .collect();
         let events = &sorted[view.stream];
-        let mut columns: Vec<Column> = Vec::new();
+        let mut features: Vec<Column> = Vec::new();
         for read in &view.reads {
             let group = &plan.groups[read.group];
-            let own = group.stream == view.stream;
-            let steps = if own { None } else { Some(merge(places, view.stream, group.stream)) };
-            let including = if own && view.including { Including::Yes } else { Including::No };
-            let read_keys = Keys::of(events, &read.keys, &self.engine.hasher);
-            let aggregates =
-                self.run_group(read.group, &sorted, &read_keys, steps, including, bound)?;
-            columns.extend(features_of(group, aggregates, events.len()));
+            let aggregates = self.run_group(read, places, &sorted, bound)?;
+            features.extend(features_of(group, aggregates, events.len()));
         }
-        let inputs: Vec<&Column> = events.columns.iter().chain(&columns).collect();
-        let values = view_columns(view, &inputs, events.len());
+        let values = view_columns(view, &events.columns, features, events.len());
         emit(Rows { events, values: &values }).map_err(EngineError::Sink)
     }
 
     /// The aggregates of one group for each event of the view's stream, in order.
     fn run_group(
         &mut self,
-        group: usize,
+        read: &Read,
+        places: &[Place],
         sorted: &[Batch],
-        read_keys: &Keys,
-        steps: Option<Vec<Step>>,
-        including: Including,
         bound: EventTime,
     ) -> Result<Vec<Column>, EngineError> {
         let plan = Arc::clone(&self.engine.plan);
+        let group = read.group;
+        let view = &plan.views[self.view];
         let shape = Arc::clone(&self.engine.shapes[group]);
-        let batch = &sorted[plan.groups[group].stream];
+        let stream = plan.groups[group].stream;
+        let (events, batch) = (&sorted[view.stream], &sorted[stream]);
         let arguments = Arguments::evaluate(&shape, batch);
         let own_keys = Keys::of(batch, &plan.groups[group].keys, &self.engine.hasher);
         let ids: Vec<EventId> = if shape.needs_ids() {
@@ -256,7 +269,7 @@ impl Ordered {
         } else {
             Vec::new()
         };
-        let watermark = EventTime(bound.0.min(self.engine.watermark(plan.groups[group].stream).0));
+        let watermark = EventTime(bound.0.min(self.engine.watermark(stream).0));
         let input = GroupRows {
             group,
             shape: &shape,
@@ -265,27 +278,29 @@ impl Ordered {
             ids: &ids,
             horizon: Horizon::at(&shape, watermark.min(first_time(sorted))),
         };
-        let rows = read_keys.hashes.len();
-        let steps = match steps {
-            Some(steps) => steps,
-            None if including == Including::Yes => {
-                (0..rows as u32).flat_map(|r| [Step::Apply(r), Step::Read(r)]).collect()
-            }
-            None if own_keys.same_as(read_keys) => {
-                return self.run_own(&input, rows, &plan);
-            }
-            None => (0..rows as u32).flat_map(|r| [Step::Read(r), Step::Apply(r)]).collect(),
+        let own = stream == view.stream;
+        if own && !view.including && read.keys == plan.groups[group].keys {
+            return self.run_own(&input, events.len(), &plan);
+        }
+        let rows = 0..events.len() as u32;
+        let steps: Vec<Step> = if !own {
+            merge(places, view.stream, stream)
+        } else if view.including {
+            rows.flat_map(|r| [Step::Apply(r), Step::Read(r)]).collect()
+        } else {
+            rows.flat_map(|r| [Step::Read(r), Step::Apply(r)]).collect()
         };
+        let read_keys = Keys::of(events, &read.keys, &self.engine.hasher);
         let mut out = aggregate_columns(&plan.groups[group]);
         // One shard after the other would need the steps split; the general way is sequential.
         for step in &steps {
             let (keys, row) = match step {
-                Step::Read(row) => (read_keys, *row as usize),
+                Step::Read(row) => (&read_keys, *row as usize),
                 Step::Apply(row) => (&own_keys, *row as usize),
             };
             let shard = shard_of(keys.hashes[row], self.engine.shards.len());
             let time = match step {
-                Step::Read(row) => sorted[plan.views[self.view].stream].time(*row as usize),
+                Step::Read(row) => events.time(*row as usize),
                 Step::Apply(row) => batch.time(*row as usize),
             };
             self.engine.shards[shard]
@@ -361,10 +376,10 @@ fn merge(places: &[Place], view: usize, group: usize) -> Vec<Step> {
     let (mut reads, mut applies) = (0, 0);
     let mut steps = Vec::new();
     for place in places {
-        if place.stream == view {
+        if place.is_of(view) {
             steps.push(Step::Read(reads));
             reads += 1;
-        } else if place.stream == group {
+        } else if place.is_of(group) {
             steps.push(Step::Apply(applies));
             applies += 1;
         }

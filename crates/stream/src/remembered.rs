@@ -1,9 +1,10 @@
 //! The ids of recent events, so that a second delivery is known for what it is.
 
-use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 
-use hashbrown::HashMap;
-use millrace_event::{Batch, EventTime, Span};
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use millrace_event::{Batch, EventTime};
 use siphasher::sip128::SipHasher13;
 
 /// An id in 128 bits: an integer as it is, a string by a keyed hash (two different ids share one
@@ -11,50 +12,92 @@ use siphasher::sip128::SipHasher13;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub(crate) struct IdHash(pub(crate) u128);
 
+/// What is known of an id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Seen {
+    /// An event of this id came before, and could still be delivered again.
+    Before,
+    /// It is new, but its event comes too late to be taken.
+    Late,
+    /// It is new, and remembered from now on.
+    New,
+}
+
 /// Ids by hash, each with its event's time; forgotten once the watermark has passed that time.
 #[derive(Clone, Debug)]
 pub(crate) struct Remembered {
-    times: HashMap<IdHash, EventTime>,
-    /// Ids by the time bucket they can be dropped with.
-    buckets: BTreeMap<i64, Vec<IdHash>>,
-    /// The bucket that took the last id, out of the map: most ids go to the same one.
-    open: (i64, Vec<IdHash>),
-    width: i64,
+    times: Times,
     /// Remembered since the last checkpoint.
     new: Vec<(IdHash, EventTime)>,
     /// Whether they are noted for checkpoints.
     tracked: bool,
-    hasher: SipHasher13,
+    secret: SipHasher13,
 }
 
+/// An id's time stays in the table after it has lost its meaning; such entries go all at once when
+/// there are as many of them as of others. So an event costs one look into one table.
+#[derive(Clone, Debug)]
+enum Times {
+    Int(Table<u64>),
+    Text(Table<[u64; 2]>),
+}
+
+#[derive(Clone, Debug)]
+struct Table<I> {
+    ids: HashTable<(I, EventTime)>,
+    hasher: DefaultHashBuilder,
+    /// At this many ids the ones without a meaning are dropped.
+    purge_at: usize,
+}
+
+/// A table is not purged below this many ids.
+const PURGE_MIN: usize = 1_024;
+
 impl Remembered {
-    pub(crate) fn new(lateness: Span, secret: [u8; 16], tracked: bool) -> Remembered {
-        Remembered {
-            times: HashMap::new(),
-            buckets: BTreeMap::new(),
-            open: (i64::MIN, Vec::new()),
-            width: (lateness.0 / 8).max(1_000_000),
-            new: Vec::new(),
-            tracked,
-            hasher: SipHasher13::new_with_key(&secret),
-        }
+    /// `text` says whether ids are strings, else they are integers.
+    pub(crate) fn new(text: bool, secret: [u8; 16], tracked: bool) -> Remembered {
+        let times = if text { Times::Text(Table::new()) } else { Times::Int(Table::new()) };
+        let secret = SipHasher13::new_with_key(&secret);
+        Remembered { times, new: Vec::new(), tracked, secret }
     }
 
+    #[inline]
     pub(crate) fn hash(&self, batch: &Batch, row: usize) -> IdHash {
         let column = &batch.columns[batch.schema.id];
         match column.as_texts() {
-            Some(texts) => IdHash(self.hasher.hash(texts.get(row).as_bytes()).as_u128()),
+            Some(texts) => IdHash(self.secret.hash(texts.get(row).as_bytes()).as_u128()),
             None => IdHash(u128::from(column.as_words()[row] as u64)),
         }
     }
 
-    /// Whether an event of this id was seen and could still be delivered again.
+    /// Remembers the id of an event, unless it is known already or the event is late.
     #[inline]
-    pub(crate) fn contains(&self, id: IdHash, watermark: EventTime) -> bool {
-        self.times.get(&id).is_some_and(|time| *time >= watermark)
+    pub(crate) fn see(
+        &mut self,
+        id: IdHash,
+        time: EventTime,
+        watermark: EventTime,
+        late: bool,
+    ) -> Seen {
+        let seen = match &mut self.times {
+            Times::Int(table) => table.see(id.0 as u64, time, watermark, late),
+            Times::Text(table) => table.see(halves(id), time, watermark, late),
+        };
+        if self.tracked && seen == Seen::New {
+            self.new.push((id, time));
+        }
+        seen
     }
 
-    #[inline]
+    /// Whether an event of this id came before, and could still be delivered again.
+    pub(crate) fn contains(&self, id: IdHash, watermark: EventTime) -> bool {
+        match &self.times {
+            Times::Int(table) => table.contains(id.0 as u64, watermark),
+            Times::Text(table) => table.contains(halves(id), watermark),
+        }
+    }
+
+    /// Remembers an id from now on, whatever is known of it.
     pub(crate) fn insert(&mut self, id: IdHash, time: EventTime) {
         self.restore(id, time);
         if self.tracked {
@@ -64,38 +107,18 @@ impl Remembered {
 
     /// Remembers an id that the last checkpoint has already.
     pub(crate) fn restore(&mut self, id: IdHash, time: EventTime) {
-        self.times.insert(id, time);
-        let bucket = time.0.div_euclid(self.width);
-        if bucket != self.open.0 {
-            self.close_bucket();
-            self.open = (bucket, self.buckets.remove(&bucket).unwrap_or_default());
-        }
-        self.open.1.push(id);
-    }
-
-    fn close_bucket(&mut self) {
-        let (bucket, ids) = std::mem::take(&mut self.open);
-        if !ids.is_empty() {
-            self.buckets.insert(bucket, ids);
+        match &mut self.times {
+            Times::Int(table) => table.set(id.0 as u64, time),
+            Times::Text(table) => table.set(halves(id), time),
         }
     }
 
-    /// Drops the ids of whole buckets behind the watermark.
+    /// Ids behind the watermark have no meaning any more.
+    #[inline]
     pub(crate) fn forget_before(&mut self, watermark: EventTime) {
-        let keep = watermark.0.div_euclid(self.width);
-        if self.open.0 < keep {
-            self.close_bucket();
-        }
-        while let Some(entry) = self.buckets.first_entry() {
-            if *entry.key() >= keep {
-                break;
-            }
-            for id in entry.remove() {
-                // The id may have come again since, with a later time.
-                if self.times.get(&id).is_some_and(|t| t.0.div_euclid(self.width) < keep) {
-                    self.times.remove(&id);
-                }
-            }
+        match &mut self.times {
+            Times::Int(table) => table.forget_before(watermark),
+            Times::Text(table) => table.forget_before(watermark),
         }
     }
 
@@ -106,12 +129,100 @@ impl Remembered {
 
     /// All ids that are remembered, in order.
     pub(crate) fn all(&self) -> Vec<(IdHash, EventTime)> {
-        let mut all: Vec<_> = self.times.iter().map(|(id, t)| (*id, *t)).collect();
+        let whole = |halves: [u64; 2]| u128::from(halves[0]) | u128::from(halves[1]) << 64;
+        let mut all: Vec<_> = match &self.times {
+            Times::Int(table) => {
+                table.ids.iter().map(|(id, t)| (IdHash(u128::from(*id)), *t)).collect()
+            }
+            Times::Text(table) => {
+                table.ids.iter().map(|(id, t)| (IdHash(whole(*id)), *t)).collect()
+            }
+        };
         all.sort_unstable();
         all
     }
 
+    /// Ids held: those that have a meaning, and at most about as many others.
     pub(crate) fn len(&self) -> usize {
-        self.times.len()
+        match &self.times {
+            Times::Int(table) => table.ids.len(),
+            Times::Text(table) => table.ids.len(),
+        }
+    }
+}
+
+fn halves(id: IdHash) -> [u64; 2] {
+    [id.0 as u64, (id.0 >> 64) as u64]
+}
+
+/// What finds an id in its table.
+trait Id: Copy + Eq {
+    fn bucket(self, hasher: &DefaultHashBuilder) -> u64;
+}
+
+impl Id for u64 {
+    #[inline]
+    fn bucket(self, hasher: &DefaultHashBuilder) -> u64 {
+        hasher.hash_one(self)
+    }
+}
+
+impl Id for [u64; 2] {
+    /// It is a keyed hash already.
+    #[inline]
+    fn bucket(self, _: &DefaultHashBuilder) -> u64 {
+        self[0]
+    }
+}
+
+impl<I: Id> Table<I> {
+    fn new() -> Table<I> {
+        let hasher = DefaultHashBuilder::default();
+        Table { ids: HashTable::new(), hasher, purge_at: PURGE_MIN }
+    }
+
+    #[inline]
+    fn see(&mut self, id: I, time: EventTime, watermark: EventTime, late: bool) -> Seen {
+        let hasher = &self.hasher;
+        match self.ids.entry(id.bucket(hasher), |e| e.0 == id, |e| e.0.bucket(hasher)) {
+            Entry::Occupied(entry) if entry.get().1 >= watermark => Seen::Before,
+            Entry::Occupied(_) | Entry::Vacant(_) if late => Seen::Late,
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().1 = time;
+                Seen::New
+            }
+            Entry::Vacant(entry) => {
+                entry.insert((id, time));
+                Seen::New
+            }
+        }
+    }
+
+    fn contains(&self, id: I, watermark: EventTime) -> bool {
+        let found = self.ids.find(id.bucket(&self.hasher), |e| e.0 == id);
+        found.is_some_and(|e| e.1 >= watermark)
+    }
+
+    fn set(&mut self, id: I, time: EventTime) {
+        self.see(id, time, EventTime::MAX, false);
+    }
+
+    #[inline]
+    fn forget_before(&mut self, watermark: EventTime) {
+        if self.ids.len() >= self.purge_at {
+            self.purge(watermark);
+        }
+    }
+
+    #[cold]
+    fn purge(&mut self, watermark: EventTime) {
+        let kept = self.ids.iter().filter(|e| e.1 >= watermark).count();
+        self.purge_at = (2 * kept).max(PURGE_MIN);
+        let mut ids = HashTable::with_capacity(self.purge_at);
+        for entry in self.ids.iter().filter(|e| e.1 >= watermark) {
+            let bucket = entry.0.bucket(&self.hasher);
+            ids.insert_unique(bucket, *entry, |e| e.0.bucket(&self.hasher));
+        }
+        self.ids = ids;
     }
 }

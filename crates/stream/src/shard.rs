@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
-use millrace_aggregate::{Arguments, Horizon, KeyState, Position, Scratch, Shape};
+use millrace_aggregate::{Arguments, Horizon, KeyState, Position, Readings, Scratch, Shape};
 use millrace_event::{Column, EventId, EventTime};
 
 use crate::keys::Keys;
@@ -13,11 +13,15 @@ use crate::table::{AllInMemory, ColdBlocks, Table};
 /// their cache misses overlap.
 const LOOKAHEAD: usize = 16;
 
+/// Reads whose values wait together to be made into columns: as many as fit the cache.
+const READINGS_MAX: usize = 1_024;
+
 #[derive(Debug)]
 pub(crate) struct Shard {
     /// By group.
     pub(crate) tables: Vec<Table>,
     scratch: Scratch,
+    readings: Readings,
 }
 
 /// One batch as one group sees it.
@@ -36,7 +40,7 @@ pub(crate) struct GroupRows<'a> {
 impl Shard {
     pub(crate) fn new(groups: usize, hasher: &DefaultHashBuilder, tracked: bool) -> Shard {
         let tables = (0..groups).map(|_| Table::new(hasher.clone(), tracked)).collect();
-        Shard { tables, scratch: Scratch::default() }
+        Shard { tables, scratch: Scratch::default(), readings: Readings::default() }
     }
 
     /// Adds these rows of a batch to their keys.
@@ -99,7 +103,6 @@ impl Shard {
         rows: &[u32],
         out: &mut [Column],
     ) -> Result<(), String> {
-        let cold = &AllInMemory;
         let mut slots = [0u32; LOOKAHEAD];
         for rows in rows.chunks(LOOKAHEAD) {
             let table = &mut self.tables[input.group];
@@ -113,26 +116,40 @@ impl Shard {
             }
             warm(table, &slots[..rows.len()]);
             for (slot, row) in slots.iter().zip(rows) {
-                let row = *row as usize;
-                let time = EventTime(input.arguments.time(row));
-                let at = Position::Time(time);
-                if *slot == NO_KEY {
-                    self.read_nothing(input, &at, out);
-                    continue;
-                }
-                let table = &mut self.tables[input.group];
-                let state = table.change(*slot, input.shape, cold)?;
-                state.read(input.shape, &at, input.horizon, time, &mut self.scratch, out);
-                if input.arguments.is_relevant(input.shape, row) {
-                    state.insert(
-                        input.shape,
-                        input.arguments,
-                        row,
-                        input.ids.get(row),
-                        input.horizon,
-                    );
-                }
+                self.read_and_apply_one(input, *slot, *row as usize, out)?;
             }
+            if self.readings.len() >= READINGS_MAX {
+                self.readings.finish(input.shape, out);
+            }
+        }
+        if input.shape.is_deferred() {
+            self.readings.finish(input.shape, out);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn read_and_apply_one(
+        &mut self,
+        input: &GroupRows<'_>,
+        slot: u32,
+        row: usize,
+        out: &mut [Column],
+    ) -> Result<(), String> {
+        let (shape, horizon) = (&**input.shape, input.horizon);
+        let time = EventTime(input.arguments.time(row));
+        let mut nothing = KeyState::default();
+        let state = match slot {
+            NO_KEY => &mut nothing,
+            slot => self.tables[input.group].change(slot, shape, &AllInMemory)?,
+        };
+        if shape.is_deferred() {
+            state.read_deferred(shape, time, horizon, &mut self.readings);
+        } else {
+            state.read(shape, &Position::Time(time), horizon, time, &mut self.scratch, out);
+        }
+        if slot != NO_KEY && input.arguments.is_relevant(shape, row) {
+            state.insert(shape, input.arguments, row, input.ids.get(row), horizon);
         }
         Ok(())
     }
@@ -205,11 +222,4 @@ const NO_KEY: u32 = u32::MAX;
 pub(crate) enum Step {
     Read(u32),
     Apply(u32),
-}
-
-/// Whether an event is counted in its own features.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Including {
-    No,
-    Yes,
 }
