@@ -1,7 +1,7 @@
-//! Columns while they grow, row by row, out of staged cells.
+//! Columns while they grow, row by row.
 //!
-//! A row is staged whole before any of it is appended, so a row that turns out bad leaves no trace
-//! in the columns.
+//! A row that needs care is staged whole before any of it is appended; a plain one is appended cell
+//! by cell and cut off again if it turns out not to be plain. So a bad row leaves no trace.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,15 +16,6 @@ pub(crate) enum Cell<'a> {
     Float(f64),
     Text(Cow<'a, str>),
     Nested(Value),
-}
-
-/// A cell that owns nothing, for the rows that cost the least.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum PlainCell<'a> {
-    Null,
-    Word(i64),
-    Float(f64),
-    Text(&'a str),
 }
 
 impl Cell<'_> {
@@ -67,32 +58,36 @@ impl Columns {
         self.rows += 1;
     }
 
-    /// Appends one row of plain cells, one per column.
+    /// The column of this field, to append the cell of a row that is under way.
     #[inline]
-    pub fn push_plain_row(&mut self, cells: &[PlainCell<'_>]) {
-        debug_assert_eq!(cells.len(), self.data.len());
-        for ((cell, data), marks) in cells.iter().zip(&mut self.data).zip(&mut self.marks) {
-            let null = match (data, cell) {
-                (Data::Word(v), PlainCell::Word(word)) => {
-                    v.push(*word);
-                    false
-                }
-                (Data::Float(v), PlainCell::Float(x)) => {
-                    v.push(*x);
-                    false
-                }
-                (Data::Text(v), PlainCell::Text(text)) => {
-                    v.push(text);
-                    false
-                }
-                (data, cell) => {
-                    debug_assert_eq!(*cell, PlainCell::Null, "a cell of another kind");
-                    push_cell(data, Cell::Null)
-                }
-            };
-            push_mark(marks, null, self.rows);
+    pub fn growing(&mut self, field: usize) -> Option<Growing<'_>> {
+        let (data, marks) = (self.data.get_mut(field)?, self.marks.get_mut(field)?);
+        Some(Growing { data, marks, rows: self.rows })
+    }
+
+    /// Ends a row that has a new cell in every column but these, which get a null.
+    #[inline]
+    pub fn end_row(&mut self, absent: &[usize]) {
+        for field in absent {
+            if let Some(mut cells) = self.growing(*field) {
+                cells.push_null();
+            }
         }
         self.rows += 1;
+    }
+
+    /// Cuts off the cells of a row that was not ended.
+    #[cold]
+    pub fn drop_row(&mut self) {
+        for (data, marks) in self.data.iter_mut().zip(&mut self.marks) {
+            match data {
+                Data::Word(v) => v.truncate(self.rows),
+                Data::Float(v) => v.truncate(self.rows),
+                Data::Text(v) => v.truncate(self.rows),
+                Data::Nested(v) => v.truncate(self.rows),
+            }
+            marks.truncate(self.rows);
+        }
     }
 
     pub fn into_batch(self, schema: Arc<Schema>) -> Batch {
@@ -103,6 +98,52 @@ impl Columns {
             .map(|(data, marks)| Column::with_marks(data, (!marks.is_empty()).then_some(marks)))
             .collect();
         Batch { schema, columns }
+    }
+}
+
+/// One column while a row is appended.
+pub(crate) struct Growing<'a> {
+    data: &'a mut Data,
+    marks: &'a mut Vec<Mark>,
+    rows: usize,
+}
+
+/// Each appends a cell, or gives `None` where the column is of another kind.
+impl Growing<'_> {
+    #[inline]
+    pub fn push_word(&mut self, word: i64) -> Option<()> {
+        let Data::Word(words) = &mut *self.data else { return None };
+        words.push(word);
+        self.mark_good();
+        Some(())
+    }
+
+    #[inline]
+    pub fn push_float(&mut self, x: f64) -> Option<()> {
+        let Data::Float(floats) = &mut *self.data else { return None };
+        floats.push(x);
+        self.mark_good();
+        Some(())
+    }
+
+    #[inline]
+    pub fn push_text(&mut self, text: &str) -> Option<()> {
+        let Data::Text(texts) = &mut *self.data else { return None };
+        texts.push(text);
+        self.mark_good();
+        Some(())
+    }
+
+    pub fn push_null(&mut self) {
+        let null = push_cell(self.data, Cell::Null);
+        push_mark(self.marks, null, self.rows);
+    }
+
+    #[inline]
+    fn mark_good(&mut self) {
+        if !self.marks.is_empty() {
+            self.marks.push(Mark::OK);
+        }
     }
 }
 

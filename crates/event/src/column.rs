@@ -86,6 +86,12 @@ impl Texts {
         self.ends.is_empty()
     }
 
+    /// Cuts off all but the first `rows`.
+    pub fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
+    }
+
     /// Bytes of text held.
     pub fn bytes_len(&self) -> usize {
         self.bytes.len()

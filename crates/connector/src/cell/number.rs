@@ -33,7 +33,7 @@ pub(crate) fn power_of_ten(exponent: u8) -> i64 {
 /// Eight bytes are looked at in one word: the first byte that is no digit is found with one
 /// addition, and the digits before it are summed in three multiplications (a tree: pairs, fours,
 /// eights), so a field's length costs no branch of its own.
-#[inline]
+#[inline(always)]
 pub(crate) fn leading_digits(bytes: &[u8]) -> (u64, usize) {
     match bytes.first_chunk::<8>() {
         Some(chunk) => match chunk_digits(*chunk) {
@@ -106,6 +106,19 @@ pub(crate) fn leading_decimal(bytes: &[u8], scale: u8) -> Option<(i64, usize)> {
         at += 1 + kept;
     }
     Some((if minus == 1 { -mantissa } else { mantissa }, at))
+}
+
+/// An integer at the start of `bytes` and the count of bytes it takes; `None` where there is none
+/// or it has very many digits.
+#[inline(always)]
+pub(crate) fn leading_int(bytes: &[u8]) -> Option<(i64, usize)> {
+    let minus = usize::from(bytes.first() == Some(&b'-'));
+    let (whole, digits) = leading_digits(&bytes[minus..]);
+    if digits == 0 || digits > SAFE_DIGITS {
+        return None;
+    }
+    let value = whole as i64;
+    Some((if minus == 1 { -value } else { value }, minus + digits))
 }
 
 /// All of `text` as a mantissa of this scale: digits with an optional point and exponent, exact.

@@ -1,19 +1,28 @@
 //! Plain rows in one pass.
 
 use super::CsvDecoder;
-use crate::cell::number::{float, leading_decimal};
-use crate::columns::PlainCell;
+use crate::cell::number::{float, leading_decimal, leading_int};
+use crate::columns::{Columns, Growing};
 use crate::fields::Kind;
 
 /// Milliseconds whose microseconds surely fit: a time beyond is left to the careful reading.
 const MILLIS_MAX: i64 = i64::MAX / 1_000;
 
 impl CsvDecoder {
-    /// Reads the row at the start of `rest` if it is plain and good, and returns its bytes with the
-    /// end of its line. `None` says nothing about the row. Only the cells of fields that have a
-    /// column are touched, in any case.
+    /// Appends the row at the start of `rest` if it is plain and good, and returns its bytes with
+    /// the end of its line. `None` says nothing about the row, and leaves no trace of it.
     #[inline]
-    pub(super) fn fast<'a>(&self, rest: &'a [u8], cells: &mut [PlainCell<'a>]) -> Option<usize> {
+    pub(super) fn fast(&self, rest: &[u8], columns: &mut Columns) -> Option<usize> {
+        let used = self.fast_row(rest, columns);
+        match used {
+            Some(_) => columns.end_row(&self.absent),
+            None => columns.drop_row(),
+        }
+        used
+    }
+
+    #[inline]
+    fn fast_row(&self, rest: &[u8], columns: &mut Columns) -> Option<usize> {
         let mut at = 0;
         let last = self.sources.len().checked_sub(1)?;
         for (column, source) in self.sources.iter().enumerate() {
@@ -21,16 +30,18 @@ impl CsvDecoder {
             let length = match source.field {
                 None => self.cell_length(bytes),
                 Some(field) => {
-                    let cell = cells.get_mut(field)?;
-                    let ended = bytes.first().is_some_and(|b| self.ends_cell(*b));
-                    if ended {
-                        if source.required {
-                            return None;
+                    let mut cells = columns.growing(field)?;
+                    match self.fast_cell(source.kind, bytes, &mut cells) {
+                        Some(length) => length,
+                        // Nothing at all is null, where that may be.
+                        None if bytes.first().is_some_and(|b| self.ends_cell(*b)) => {
+                            if source.required {
+                                return None;
+                            }
+                            cells.push_null();
+                            0
                         }
-                        *cell = PlainCell::Null;
-                        0
-                    } else {
-                        self.fast_cell(source.kind, bytes, cell)?
+                        None => return None,
                     }
                 }
             };
@@ -41,10 +52,10 @@ impl CsvDecoder {
                     return None;
                 }
                 at += 1;
-            } else if end == b'\r' && rest.get(at + 1) == Some(&b'\n') {
-                at += 2;
             } else if end == b'\n' {
                 at += 1;
+            } else if end == b'\r' && rest.get(at + 1) == Some(&b'\n') {
+                at += 2;
             } else {
                 return None;
             }
@@ -65,43 +76,41 @@ impl CsvDecoder {
         bytes.iter().position(|b| self.ends_cell(*b) || *b == b'"').unwrap_or(bytes.len())
     }
 
-    /// Reads the cell at the start of `bytes` and returns its length.
+    /// Appends the cell at the start of `bytes`, which is not empty, and returns its length.
     #[inline]
-    fn fast_cell<'a>(
-        &self,
-        kind: Kind,
-        bytes: &'a [u8],
-        cell: &mut PlainCell<'a>,
-    ) -> Option<usize> {
+    fn fast_cell(&self, kind: Kind, bytes: &[u8], cells: &mut Growing<'_>) -> Option<usize> {
         let (word, length) = match kind {
-            Kind::Int => leading_decimal(bytes, 0)?,
+            Kind::Int => leading_int(bytes)?,
             Kind::Decimal(scale) => leading_decimal(bytes, scale)?,
             Kind::Time => {
-                let (millis, length) = leading_decimal(bytes, 0)?;
+                let (millis, length) = leading_int(bytes)?;
                 if millis.abs() > MILLIS_MAX {
                     return None;
                 }
                 (millis * 1_000, length)
             }
-            Kind::Bool if bytes.starts_with(b"true") => (1, 4),
-            Kind::Bool if bytes.starts_with(b"false") => (0, 5),
-            Kind::Bool | Kind::Duration | Kind::Nested => return None,
+            // The first four bytes tell, as one word.
+            Kind::Bool => match bytes.first_chunk()? {
+                b"true" => (1, 4),
+                b"fals" if bytes.get(4) == Some(&b'e') => (0, 5),
+                _ => return None,
+            },
+            Kind::Duration | Kind::Nested => return None,
             Kind::Float => {
                 let length = self.cell_length(bytes);
-                *cell = PlainCell::Float(float(&bytes[..length]).ok()?);
+                cells.push_float(float(&bytes[..length]).ok()?)?;
                 return Some(length);
             }
             Kind::Text => {
                 let length = self.cell_length(bytes);
-                if length > self.limits.field_bytes {
+                if length == 0 || length > self.limits.field_bytes {
                     return None;
                 }
-                let text = std::str::from_utf8(&bytes[..length]).ok()?;
-                *cell = PlainCell::Text(text);
+                cells.push_text(std::str::from_utf8(&bytes[..length]).ok()?)?;
                 return Some(length);
             }
         };
-        *cell = PlainCell::Word(word);
+        cells.push_word(word)?;
         Some(length)
     }
 }

@@ -18,7 +18,7 @@ use millrace_event::Schema;
 
 use crate::block::{Block, BlockPlan, Decoder};
 use crate::cell::text_to_cell;
-use crate::columns::{Cell, PlainCell};
+use crate::columns::Cell;
 use crate::dead::{Fault, FaultBox};
 use crate::fields::{Fields, Kind};
 use crate::json::bom_length;
@@ -60,6 +60,8 @@ pub struct CsvDecoder {
     delimiter: u8,
     /// The file's columns, in their order.
     sources: Vec<Source>,
+    /// The fields that no column fills.
+    absent: Vec<usize>,
 }
 
 impl CsvDecoder {
@@ -79,7 +81,9 @@ impl CsvDecoder {
         let limits = limits.bounded();
         let fields = Fields::new(schema);
         let sources = header::sources(&fields, names, origin)?;
-        Ok(CsvDecoder { fields, limits, delimiter, sources })
+        let is_absent = |field: &usize| sources.iter().all(|s| s.field != Some(*field));
+        let absent = (0..fields.len()).filter(is_absent).collect();
+        Ok(CsvDecoder { fields, limits, delimiter, sources, absent })
     }
 
     /// Reads the header of a file that starts with `start`, as the options say, and returns the
@@ -194,12 +198,10 @@ impl CsvDecoder {
 impl Decoder for CsvDecoder {
     fn decode(&mut self, input: &[u8], last: bool, block: &mut Block) -> usize {
         let mut cells = vec![Cell::Null; self.fields.len()];
-        let mut plain = vec![PlainCell::Null; self.fields.len()];
         let mut at = 0;
         while block.has_room() && at < input.len() {
             let rest = &input[at..];
-            if let Some(used) = self.fast(rest, &mut plain) {
-                block.columns.push_plain_row(&plain);
+            if let Some(used) = self.fast(rest, &mut block.columns) {
                 block.advance(1, used);
                 at += used;
                 continue;

@@ -23,7 +23,7 @@ use crate::{DeadLetter, Decoded, Error, Limits, Position};
 
 pub(crate) use raw::{duplicate_key, nested_to_value, sort_by_key};
 pub use write::{TimeFormat, value_to_json, write_json};
-pub(crate) use write::{Written, write_float, write_string, write_word};
+pub(crate) use write::{Written, float_parts, write_float, write_string, write_word};
 
 /// Reads JSON objects into columns.
 #[derive(Debug)]

@@ -114,11 +114,27 @@ pub(crate) fn write_word(out: &mut Vec<u8>, word: i64, kind: Kind, times: TimeFo
 /// The shortest digits that read back as the same float.
 #[inline]
 pub(crate) fn write_float(out: &mut Vec<u8>, x: f64) {
-    if x.is_finite() {
-        out.extend_from_slice(ryu::Buffer::new().format_finite(x).as_bytes());
-    } else {
-        out.extend_from_slice(b"null");
+    let mut digits = zmij::Buffer::new();
+    for part in float_parts(&mut digits, x) {
+        out.extend_from_slice(part.as_bytes());
     }
+}
+
+/// The text of a float, `null` if it is not finite. The second part is that of an exponent which
+/// would have a plus before it, and mostly empty.
+#[inline]
+pub(crate) fn float_parts(digits: &mut zmij::Buffer, x: f64) -> [&str; 2] {
+    /// From here on, floats are written with an exponent.
+    const LARGE: f64 = 1e16;
+    if !x.is_finite() {
+        return ["null", ""];
+    }
+    let text = digits.format_finite(x);
+    if x.abs() < LARGE {
+        return [text, ""];
+    }
+    let (mantissa, exponent) = text.split_once('+').unwrap_or((text, ""));
+    [mantissa, exponent]
 }
 
 /// The moments whose year has four digits, which is what RFC 3339 can say.

@@ -1,6 +1,7 @@
 //! Sinks: rows of columns into files that are whole or not there.
 
 mod cells;
+mod csv;
 mod lines;
 mod parquet;
 mod partial;
@@ -12,7 +13,8 @@ use millrace_event::{Column, Type};
 
 use crate::format::Format;
 use crate::{Error, TimeFormat};
-use lines::{LineFormat, LineWriter};
+use csv::CsvWriter;
+use lines::LineWriter;
 use parquet::ParquetWriter;
 use partial::PartialFile;
 
@@ -43,6 +45,7 @@ pub struct RowWriter {
 
 #[derive(Debug)]
 enum Writer {
+    Csv(Box<CsvWriter>),
     Lines(Box<LineWriter>),
     Parquet(Box<ParquetWriter>),
 }
@@ -62,15 +65,16 @@ impl RowWriter {
         let format = Format::of(&path)?;
         let columns: Vec<(String, Type)> =
             columns.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect();
-        let lines = |file, format| LineWriter::new(file, format, &columns, options.times);
+        let times = options.times;
         let writer = match format {
             Format::Csv => {
                 crate::csv::check_delimiter(options.delimiter)?;
-                let format = LineFormat::Csv { delimiter: options.delimiter };
-                Writer::Lines(Box::new(lines(PartialFile::create(&path)?, format)))
+                let file = PartialFile::create(&path)?;
+                Writer::Csv(Box::new(CsvWriter::new(file, options.delimiter, &columns, times)))
             }
             Format::Ndjson => {
-                Writer::Lines(Box::new(lines(PartialFile::create(&path)?, LineFormat::Ndjson)))
+                let file = PartialFile::create(&path)?;
+                Writer::Lines(Box::new(LineWriter::new(file, &columns, times)))
             }
             Format::Parquet => {
                 let file = PartialFile::create(&path)?;
@@ -89,6 +93,7 @@ impl RowWriter {
     pub fn write(&mut self, columns: &[&Column], rows: Range<usize>) -> Result<(), Error> {
         self.check(columns, &rows)?;
         match &mut self.writer {
+            Writer::Csv(csv) => csv.write(&self.columns, columns, rows),
             Writer::Lines(lines) => lines.write(&self.columns, columns, rows),
             Writer::Parquet(parquet) => parquet.write(&self.columns, columns, rows),
         }
@@ -100,6 +105,7 @@ impl RowWriter {
     /// When any of that fails; no file of the name is then made.
     pub fn finish(self) -> Result<(), Error> {
         match self.writer {
+            Writer::Csv(csv) => csv.finish(),
             Writer::Lines(lines) => lines.finish(),
             Writer::Parquet(parquet) => parquet.finish(),
         }
