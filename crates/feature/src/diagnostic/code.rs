@@ -80,7 +80,7 @@ codes! {
     UnknownStream "unknown-stream" "A test of a stream that nothing defines."
     MissingEventTime "missing-event-time" "An event of a test without a time."
     UnknownEvent "unknown-event" "An expectation about an event that the test does not name."
-    TestLimit "test-limit" "A test with more than 100,000 events."
+    TestLimit "test-limit" "Tests with more than 100,000 events, or 1,000,000 values, together."
     NotYetRun "not-yet-run" "Something that parses, but that this engine does not run yet."
 }
 

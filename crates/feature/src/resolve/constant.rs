@@ -32,12 +32,33 @@ pub(super) fn constant(
         return values.into_iter().collect::<Option<Vec<Value>>>().map(Value::List);
     }
     if !crate::types::is_scalar(wanted) && !super::literal::is_null(expr) {
-        let message = format!("{what} is {}, which is written as a list", described(wanted));
-        report
-            .push(Diagnostic::error(Code::TypeMismatch, expr.span, message).hint("write `[a, b]`"));
+        report.push(not_written(expr, wanted, what));
         return None;
     }
     let scope = Scope::Constant { in_test: place == Place::Test };
     let typed = Context::new(scope, report).checked(expr, wanted, what)?;
     Some(eval(&typed, &[], 1).value(0, wanted))
+}
+
+/// A list is not written as this expression is, and a map cannot be written at all.
+fn not_written(expr: &ast::Expr, wanted: &Type, what: &str) -> Diagnostic {
+    let described = described(wanted);
+    let (message, hint) = match wanted {
+        Type::Map(_, _) => (
+            format!("{what} is {described}, which a text cannot write"),
+            "leave it out: it is null if it may be, else empty",
+        ),
+        Type::List(_)
+        | Type::Bool
+        | Type::Int
+        | Type::Float
+        | Type::Decimal(_)
+        | Type::String
+        | Type::Timestamp
+        | Type::Duration
+        | Type::Key(_) => {
+            (format!("{what} is {described}, which is written as a list"), "write `[a, b]`")
+        }
+    };
+    Diagnostic::error(Code::TypeMismatch, expr.span, message).hint(hint)
 }

@@ -101,7 +101,7 @@ impl Context<'_> {
             ExprKind::List(_) => {
                 self.report.push(
                     Diagnostic::error(Code::TypeMismatch, expr.span, "a list cannot stand here")
-                        .hint("lists stand behind `in`, and in what a test expects"),
+                        .hint("lists stand behind `in`, behind `default`, and in tests"),
                 );
                 None
             }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use millrace_feature::{Code, SourceFile, format};
+use millrace_aggregate::Layout;
+use millrace_feature::{Code, SOURCE_BYTES_MAX, SourceFile, format};
 
 use crate::projects::plan_of;
 
@@ -41,7 +42,24 @@ fn every_code_has_its_line_in_order() {
 #[test]
 fn every_limit_is_named() {
     let text = reference("language.md");
-    for limit in ["1 MiB", "128 bytes", "1,000", "200,000", "100,000", "1,000,000", "4,096"] {
-        assert!(text.contains(limit), "{limit}");
+    let thousands = |n: usize| match (n / 1_000, n % 1_000) {
+        (0, rest) => rest.to_string(),
+        (more, rest) => std::format!("{more},{rest:03}"),
+    };
+    let (steps, last) = (Layout::TILES_MAX as usize, Layout::LAST_N_MAX as usize);
+    assert_eq!(Layout::FILTERS_MAX, Layout::INPUTS_MAX);
+    let rows = [
+        std::format!("| a file | {} MiB |", SOURCE_BYTES_MAX >> 20),
+        "| a name | 128 bytes |".to_owned(),
+        std::format!("arguments, of a group | {} each |", Layout::FILTERS_MAX),
+        std::format!("| steps in a window with `every` | {} |", thousands(steps)),
+        std::format!("| `last(e, n)` | n = {} |", thousands(last)),
+        "| 1,000; of a project, 200,000 |".to_owned(),
+        "| 100,000, and 1,000,000 values |".to_owned(),
+        std::format!("exact up to {} members", thousands(Layout::DISTINCT_MAX)),
+        std::format!("beyond {} members", thousands(Layout::DISTINCT_MAX)),
+    ];
+    for row in rows {
+        assert!(text.contains(&row), "{row}");
     }
 }
