@@ -183,6 +183,11 @@ impl Directives {
         self.as_written || self.received.is_some() || self.partition.is_some()
     }
 
+    /// Whether all events come from one origin, which the receiving clock keeps up with.
+    pub fn is_of_one_origin(&self) -> bool {
+        self.received.is_none() && self.partition.is_none() && self.known.is_empty()
+    }
+
     fn take(&mut self, line: &str) -> Result<(), String> {
         let Some((head, value)) = line.strip_prefix("# ").and_then(|l| l.split_once(": ")) else {
             return Ok(());

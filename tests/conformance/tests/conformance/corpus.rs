@@ -12,6 +12,7 @@ use millrace_conformance::spec::{Answer, Fate, Spec};
 use millrace_conformance::variation::Variation;
 use millrace_feature::plan::{Plan, Subject, Test};
 use millrace_feature::render;
+use millrace_stream::test_run::run_test;
 
 /// Shuffled orders of each case that may be shuffled.
 const SEEDS: u64 = 2;
@@ -57,6 +58,27 @@ fn the_example_of_the_reference_holds() {
         failures.extend(check_case(&case, &plan, &mut tally).iter().map(Failure::to_string));
     }
     assert!(tests > 0);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// As `millrace test` does. It knows no origins and no receiving clock, so cases of those are left.
+#[test]
+fn the_tests_pass_as_a_user_runs_them() {
+    let (mut tests, mut failures) = (0, Vec::new());
+    for case in cases().iter().filter(|c| !c.demands_an_error() && c.directives.is_of_one_origin())
+    {
+        let plan = Arc::new(case.compile().plan.unwrap());
+        for test in &plan.tests {
+            let asked: usize =
+                test.expectations.iter().map(|e| e.values.len() + e.states.len()).sum();
+            let result = run_test(&plan, test).unwrap();
+            tests += 1;
+            if !result.passed() || result.compared != asked {
+                failures.push(format!("{}: of {asked} values: {result:?}", case.name));
+            }
+        }
+    }
+    assert!(tests > 100);
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
