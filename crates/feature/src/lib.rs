@@ -29,4 +29,5 @@ pub use compile::{Compiled, SOURCE_BYTES_MAX, compile};
 pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity, render, render_json};
 pub use format::format;
 pub use lineage::describe;
+pub use resolve::function_names;
 pub use source::{SourceFile, SourceSpan};

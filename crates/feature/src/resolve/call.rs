@@ -40,6 +40,11 @@ const FUNCTIONS: [(&str, usize, usize); 21] = [
     ("coalesce", 1, usize::MAX),
 ];
 
+/// The names of all functions: first those of events, then those of values.
+pub fn function_names() -> impl Iterator<Item = &'static str> {
+    AGGREGATES.into_iter().chain(FUNCTIONS.iter().map(|f| f.0))
+}
+
 impl Context<'_> {
     pub(super) fn call(
         &mut self,

@@ -31,6 +31,7 @@ use crate::diagnostic::{Code, Diagnostic, Sink, Suggest};
 use crate::plan::Plan;
 use crate::source::{SourceFile, SourceSpan};
 
+pub use call::function_names;
 use group::GroupInfo;
 use stream::StreamInfo;
 use view::ViewInfo;

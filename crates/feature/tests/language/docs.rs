@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use millrace_aggregate::Layout;
-use millrace_feature::{Code, SOURCE_BYTES_MAX, SourceFile, format};
+use millrace_feature::{Code, SOURCE_BYTES_MAX, SourceFile, format, function_names};
 
 use crate::projects::plan_of;
 
@@ -61,5 +61,24 @@ fn every_limit_is_named() {
     ];
     for row in rows {
         assert!(text.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn the_tables_name_every_function_and_no_other() {
+    let text = reference("language.md");
+    let cells: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("| `")?.split('|').next()).collect();
+    let is_letter = |c: char| c.is_ascii_lowercase() || c == '_';
+    let words: Vec<&str> = cells.iter().flat_map(|c| c.split(|c| !is_letter(c))).collect();
+    for name in function_names().filter(|name| *name != "quantile") {
+        assert!(words.contains(&name), "`{name}` has no row");
+    }
+    let calls = cells.iter().flat_map(|cell| {
+        let before = cell.match_indices('(').map(|(at, _)| &cell[..at]);
+        before.filter_map(|text| text.rsplit(|c| !is_letter(c)).next().filter(|n| !n.is_empty()))
+    });
+    for call in calls {
+        assert!(function_names().any(|name| name == call), "`{call}` is no function");
     }
 }
