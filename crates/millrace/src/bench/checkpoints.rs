@@ -191,7 +191,7 @@ fn block_bytes(block: &Block) -> u64 {
 }
 
 /// The events that wait for the watermark, by stream.
-fn pending(ordered: &Ordered) -> Vec<Block> {
+fn pending(ordered: &mut Ordered) -> Vec<Block> {
     let waiting = ordered.pending().iter().enumerate().filter(|(_, batch)| !batch.is_empty());
     let block = |(stream, batch): (usize, &millrace_event::Batch)| {
         let mut key = Key::default();
