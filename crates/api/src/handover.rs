@@ -64,6 +64,23 @@ pub struct Tally {
     pub frontier: u64,
 }
 
+impl Tally {
+    /// Counts another request's events in.
+    pub fn add(&mut self, other: Tally) {
+        self.received += other.received;
+        self.accepted += other.accepted;
+        self.duplicate += other.duplicate;
+        self.late += other.late;
+        self.dead += other.dead;
+        for (cause, count) in other.causes {
+            *self.causes.entry(cause).or_default() += count;
+        }
+        self.letters.extend(other.letters);
+        self.letters.truncate(LETTERS_SHOWN);
+        self.frontier = self.frontier.max(other.frontier);
+    }
+}
+
 /// Dead letters that an answer repeats.
 const LETTERS_SHOWN: usize = 10;
 

@@ -34,6 +34,17 @@ impl Query {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
+
+    /// # Errors
+    /// When it is there and no whole number.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
+        let parse = |text: &str| {
+            text.parse().map_err(|_| {
+                ApiError::BadRequest(format!("`{name}` is `{}`, no number", shown(text)).into())
+            })
+        };
+        self.get(name).map(parse).transpose()
+    }
 }
 
 #[cfg(test)]
@@ -47,5 +58,7 @@ mod tests {
         assert!(Query::of("", &[]).unwrap().get("at").is_none());
         assert!(Query::of("att=1", &["at"]).is_err());
         assert!(Query::of("at=1&at=2", &["at"]).is_err());
+        assert_eq!(Query::of("n=7", &["n"]).unwrap().number("n").unwrap(), Some(7));
+        assert!(Query::of("n=x", &["n"]).unwrap().number("n").is_err());
     }
 }

@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use millrace_feature::plan::Plan;
 use millrace_store::{Access, FileDisk, Keys, StoreError};
-use millrace_stream::live::Live;
+use millrace_stream::live::{Live, Recovery};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -86,8 +86,8 @@ impl Server {
     }
 
     /// There is an engine: from now on requests are answered.
-    pub fn ready(&self, live: Live) {
-        self.service.ready(live);
+    pub async fn ready(&self, live: Live, recovery: &Recovery) {
+        self.service.ready(live, recovery).await;
     }
 
     /// Takes no new connection or request, and waits for those in flight. Returns whether all of

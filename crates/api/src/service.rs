@@ -9,22 +9,24 @@ use hyper::header::HeaderMap;
 use hyper::{Method, Request, StatusCode};
 use millrace_feature::plan::Plan;
 use millrace_store::StoreError;
-use millrace_stream::live::Live;
+use millrace_stream::live::{Live, Recovery};
 
 use crate::admission::{Admission, Admitted};
 use crate::answer::{self, Answer, JSON, METRICS};
 use crate::body::Body;
+use crate::dead_letters::{self, AllMarks};
 use crate::error::{ApiError, Named};
 use crate::events::Partitions;
 use crate::features::unknown;
 use crate::guard::Guard;
 use crate::handover::Queue;
+use crate::marks::Marks;
 use crate::meters::Meters;
 use crate::query::Query;
 use crate::route::{Kind, Route};
 use crate::settings::Settings;
 use crate::views::ViewDesk;
-use crate::{ask, definitions, events, features, health, metrics, views};
+use crate::{ask, definitions, events, features, health, metrics, openapi, views};
 
 /// What all requests share.
 #[derive(Debug)]
@@ -38,7 +40,9 @@ pub struct Service {
     pub partitions: Partitions,
     /// One for each view of the plan.
     pub views: Vec<ViewDesk>,
+    pub marks: AllMarks,
     definitions: bytes::Bytes,
+    openapi: bytes::Bytes,
     live: OnceLock<Live>,
     is_stopping: AtomicBool,
 }
@@ -57,7 +61,9 @@ impl Service {
             meters: Meters::default(),
             partitions: Partitions::default(),
             views: plan.views.iter().map(desk).collect(),
+            marks: AllMarks::default(),
             definitions: definitions::document(&plan).into(),
+            openapi: openapi::document(&plan).into(),
             live: OnceLock::new(),
             is_stopping: AtomicBool::new(false),
             plan,
@@ -66,7 +72,13 @@ impl Service {
     }
 
     /// From now on there is an engine.
-    pub fn ready(&self, live: Live) {
+    pub async fn ready(&self, live: Live, recovery: &Recovery) {
+        let mut marks = self.marks.lock().await;
+        for ((stream, partition), position) in &recovery.positions {
+            if partition == dead_letters::PARTITION {
+                marks.insert(stream.clone(), Marks::parse(position).unwrap_or_default());
+            }
+        }
         // A second engine cannot come: the data directory has one owner.
         let _ = self.live.set(live);
     }
@@ -162,8 +174,20 @@ impl Service {
                     format!("{{\"epoch\":{epoch},\"bytes\":{bytes},\"frontier\":{frontier}}}");
                 Ok(json(body.into_bytes()))
             }
-            Route::OpenApi | Route::DeadLetters | Route::Resubmit => {
-                Err(ApiError::UnknownRoute { path: route.kind().path().to_owned() })
+            Route::OpenApi => {
+                Query::of(query, &[])?;
+                Ok(answer::of(StatusCode::OK, JSON, self.openapi.clone()))
+            }
+            Route::DeadLetters => {
+                let (_live, _admitted) = self.admit_read()?;
+                dead_letters::list(self, query).await.map(json)
+            }
+            Route::Resubmit => {
+                let live = self.live()?;
+                let _admitted = self.admission.ingest(incoming.size_hint().exact())?;
+                views::check_type(&head.headers)?;
+                let body = self.body(incoming, self.settings.limits.events_body_max);
+                dead_letters::resubmit(self, live, body).await.map(json)
             }
         }
     }

@@ -39,7 +39,7 @@ impl ViewDesk {
 
 /// The stream's schema, in which a request may leave out what the view does not look at: the
 /// outcome of a payment is not known when its view is asked for.
-fn request_schema(plan: &Plan, view: &View) -> Schema {
+pub fn request_schema(plan: &Plan, view: &View) -> Schema {
     let schema = &plan.streams[view.stream].schema;
     let mut is_needed = vec![view.including; schema.fields.len()];
     let mut need = |index: usize| {

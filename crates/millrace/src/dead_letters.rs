@@ -1,5 +1,7 @@
 //! `millrace dead-letters`: look at the records that could not be read, and take them out to mend them.
 
+mod resubmit;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,12 +9,13 @@ use std::sync::Arc;
 use millrace_store::{Access, FileDisk, LogName, LogReader, Offset, StoreError};
 use millrace_stream::live::DeadEvent;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::console::{self, counted, note, say};
 use crate::exit::Failure;
 use crate::project::Place;
 
-/// Shows and exports the records that could not be read
+/// Shows, exports and hands over again the records that could not be read
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(subcommand)]
@@ -45,17 +48,30 @@ enum Command {
         place: Place,
     },
     /// Writes the records as they came, a line for each, to be mended
-    #[command(after_help = "Example:
-  millrace dead-letters export --stream payments -o mend.ndjson")]
+    #[command(after_help = "Examples:
+  millrace dead-letters export --stream payments -o mend.ndjson
+  millrace dead-letters export --numbered -o mend.ndjson     to be handed over with `resubmit --file`")]
     Export {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         place: Place,
+        /// Write each as {\"number\": …, \"record\": …}
+        #[arg(long)]
+        numbered: bool,
         /// Where to write; standard output, if not given
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Asks a running server to read letters again, as they came or mended
+    #[command(after_help = "Examples:
+  millrace dead-letters resubmit --url http://127.0.0.1:7878 --reason missing-field
+  millrace dead-letters resubmit --url http://127.0.0.1:7878 --file mend.ndjson
+
+Without --file every letter is read as it came: for when the definitions were at fault. With it, those
+in the file are read as they stand there, a line of {\"number\": …, \"record\": …} each. A letter that
+was read is marked, and not handed over a second time. The key is taken from MILLRACE_KEY.")]
+    Resubmit(resubmit::Args),
 }
 
 /// Which letters.
@@ -83,7 +99,10 @@ pub fn dead_letters(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::List { which, place, json } => list(which, place, *json),
         Command::Show { number, place } => show(*number, place),
-        Command::Export { which, place, output } => export(which, place, output.as_deref()),
+        Command::Export { which, place, numbered, output } => {
+            export(which, place, *numbered, output.as_deref())
+        }
+        Command::Resubmit(args) => resubmit::resubmit(args),
     }
 }
 
@@ -124,19 +143,28 @@ fn show(number: u64, place: &Place) -> Result<(), Failure> {
     say!("record:   {}", String::from_utf8_lossy(&letter.bytes))
 }
 
-fn export(which: &Which, place: &Place, output: Option<&Path>) -> Result<(), Failure> {
+fn export(
+    which: &Which,
+    place: &Place,
+    numbered: bool,
+    output: Option<&Path>,
+) -> Result<(), Failure> {
     let mut lines = Vec::new();
     let mut streams: Vec<Option<String>> = Vec::new();
     let mut count = 0;
-    for_each(place, which, |_, letter| {
+    for_each(place, which, |number, letter| {
         count += 1;
         if !streams.contains(&letter.stream) {
             streams.push(letter.stream.clone());
         }
-        push_line(&mut lines, &letter.bytes);
+        if numbered {
+            push_numbered(&mut lines, number, letter);
+        } else {
+            push_line(&mut lines, &letter.bytes);
+        }
         Ok(())
     })?;
-    if streams.len() > 1 {
+    if streams.len() > 1 && !numbered {
         let named: Vec<&str> = streams.iter().map(|s| s.as_deref().unwrap_or("-")).collect();
         let named = named.join(", ");
         let fix = "choose one with --stream, since each stream is mended by itself";
@@ -158,6 +186,21 @@ fn export(which: &Which, place: &Place, output: Option<&Path>) -> Result<(), Fai
 fn push_line(lines: &mut Vec<u8>, record: &[u8]) {
     lines.extend(record.iter().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b }));
     lines.push(b'\n');
+}
+
+/// The record as JSON where it is some, else as a string, to be mended where it stands.
+fn push_numbered(lines: &mut Vec<u8>, number: u64, letter: &DeadEvent) {
+    let text = String::from_utf8_lossy(&letter.bytes);
+    let record = match serde_json::from_slice::<&RawValue>(&letter.bytes) {
+        Ok(raw) => raw.get().to_owned(),
+        Err(_) => serde_json::Value::from(text).to_string(),
+    };
+    let stream = serde_json::Value::from(letter.stream.clone());
+    let message = serde_json::Value::from(letter.message.clone());
+    let line = format!(
+        "{{\"number\":{number},\"stream\":{stream},\"message\":{message},\"record\":{record}}}"
+    );
+    push_line(lines, line.as_bytes());
 }
 
 fn as_json(number: u64, letter: &DeadEvent) -> serde_json::Value {
@@ -208,6 +251,25 @@ mod tests {
         let mut lines = Vec::new();
         push_line(&mut lines, b"{\n \"a\": 1\r\n}");
         assert_eq!(lines, b"{  \"a\": 1  }\n");
+    }
+
+    #[test]
+    fn a_numbered_record_keeps_its_digits_or_is_a_string() {
+        let mut letter = DeadEvent {
+            stream: Some("s".into()),
+            origin: "http".into(),
+            position: "line 1 (byte 0)".into(),
+            reason: "bad-json".into(),
+            message: "m".into(),
+            bytes: b"{\"a\": 1.00}".to_vec(),
+        };
+        let mut lines = Vec::new();
+        push_numbered(&mut lines, 4, &letter);
+        letter.bytes = b"{\"a\"".to_vec();
+        push_numbered(&mut lines, 5, &letter);
+        let expected = "{\"number\":4,\"stream\":\"s\",\"message\":\"m\",\"record\":{\"a\": 1.00}}\n\
+                        {\"number\":5,\"stream\":\"s\",\"message\":\"m\",\"record\":\"{\\\"a\\\"\"}\n";
+        assert_eq!(String::from_utf8(lines).unwrap(), expected);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   generator ─▶ lines of JSON ─▶ decode ─▶ live engine ─▶ log, checkpoints
-//!                                              └▶ report, then a fraud burst as the features see it
+//!                                              ├▶ report, then a fraud burst as the features see it
+//!                                              └▶ a server, for as long as the payments go on
 //! ```
 //!
 //! The made-up history ends an hour ago. The live part begins there, runs faster than the clock on
@@ -13,7 +14,9 @@ mod burst;
 mod feed;
 mod noise;
 mod report;
+mod serve;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,7 +42,8 @@ const LIVE: Span = Span::hours(1);
 /// Generates payments, computes the example's features on them, and shows a fraud burst live
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
-  millrace demo                        three weeks of payments, then a card-testing burst, live
+  millrace demo                        three weeks of payments, then a card-testing burst, live,
+                                       and a server to ask, until Ctrl-C
   millrace demo --once --days 3        a short run that ends by itself
   millrace demo --dir data             keeps the logs and checkpoints, to look at
 
@@ -54,6 +58,9 @@ pub struct Args {
     /// Which world
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Where the server listens after the report; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
     /// A new folder for the data; a temporary one, removed at the end, if not given
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -68,8 +75,9 @@ pub fn demo(args: &Args) -> Result<(), Failure> {
     let history = generate(args, live_from)?;
     let folder = Folder::new(args.dir.as_deref())?;
     let settings = LiveSettings { dir: folder.path.clone(), ..LiveSettings::default() };
-    let (live, _) = Live::open(Arc::clone(&plan), settings)?;
-    let shown = show(args, &plan, &live, &history, live_from, &stop);
+    let (live, recovery) = Live::open(Arc::clone(&plan), settings)?;
+    let place = serve::Place { dir: &folder.path, listen: args.listen, recovery: &recovery };
+    let shown = show(args, &plan, &live, &place, &history, live_from, &stop);
     live.close()?;
     if folder.is_kept {
         note!("the data is in {}", folder.path.display());
@@ -81,6 +89,7 @@ fn show(
     args: &Args,
     plan: &Arc<Plan>,
     live: &Live,
+    place: &serve::Place<'_>,
     history: &History,
     live_from: EventTime,
     stop: &Stop,
@@ -92,8 +101,15 @@ fn show(
     if stop.is_asked() {
         return Ok(());
     }
-    let pace = if args.once { burst::Pace::Unbounded } else { burst::Pace::Accelerated };
-    burst::stream(&mut feed, history, live_from, args.seed, pace, stop)
+    let burst = burst::Burst::new(history, live_from, args.seed);
+    if args.once {
+        return burst.stream(&mut feed, history, burst::Pace::Unbounded, stop);
+    }
+    let serving = serve::Serving::start(plan, live, place)?;
+    serving.tell(&burst)?;
+    let streamed = burst.stream(&mut feed, history, burst::Pace::Accelerated, stop);
+    serving.stop();
+    streamed
 }
 
 /// A history of this many days before the live part, and two more for it to go on into.

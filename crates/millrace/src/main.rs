@@ -13,6 +13,7 @@ mod fmt;
 mod init;
 mod key;
 mod project;
+mod remote;
 mod replay;
 mod run;
 mod stop;

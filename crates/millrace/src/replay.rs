@@ -7,21 +7,39 @@ use millrace_stream::live::{Live, LiveError};
 use crate::console::{counted, duration, note, say, spinner};
 use crate::exit::Failure;
 use crate::project::Place;
+use crate::remote::Remote;
 
-/// Applies the events that came too late, on the data of a project that nothing is running on
+/// Applies the events that came too late
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example:
-  millrace replay --project risk
+#[command(after_help = "Examples:
+  millrace replay --project risk              the data of a project that nothing is running on
+  millrace replay --url http://127.0.0.1:7878 the data of a running server
 
 Late events are kept when they come. A replay applies those that came since the last one, each once,
 whatever their time; windows that still reach them change.")]
 pub struct Args {
     #[command(flatten)]
     place: Place,
+    /// Ask this server to do it, with the key in MILLRACE_KEY if it asks for one
+    #[arg(long, conflicts_with = "project")]
+    url: Option<String>,
 }
 
 pub fn replay(args: &Args) -> Result<(), Failure> {
-    let project = args.place.open()?;
+    let events = match &args.url {
+        Some(url) => on_server(url)?,
+        None => on_data(&args.place)?,
+    };
+    say!("{} applied", counted(events as usize, "late event"))
+}
+
+fn on_server(url: &str) -> Result<u64, Failure> {
+    let answer = Remote::new(url)?.post("/v1/late/replay", "{}".to_owned())?;
+    answer["replayed"].as_u64().ok_or_else(|| Failure::bug("the server does not say how many"))
+}
+
+fn on_data(place: &Place) -> Result<u64, Failure> {
+    let project = place.open()?;
     let dir = project.data_dir();
     if !dir.is_dir() {
         let dir = dir.display();
@@ -41,5 +59,5 @@ pub fn replay(args: &Args) -> Result<(), Failure> {
         .map_err(Failure::environment)
         .and_then(|()| Ok(replayed.recv().map_err(|_| LiveError::Stopped)??));
     live.close()?;
-    say!("{} applied", counted(replayed?.events as usize, "late event"))
+    Ok(replayed?.events)
 }

@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let server = runtime.block_on(Server::start(Arc::clone(&project.plan), settings))?;
     let (live, recovery) = Live::open(Arc::clone(&project.plan), project.config.live(dir))?;
     tell_recovery(&recovery);
-    server.ready(live.clone());
+    runtime.block_on(server.ready(live.clone(), &recovery));
     let following = follow::start(&project, &live, &recovery, &stop)?;
     let address = server.address();
     if let Some(path) = &args.ready_file {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use millrace_event::{EventTime, Span};
-use millrace_payments::{History, PaymentEvent, PaymentStream, merge};
+use millrace_payments::{History, JsonLines, PaymentEvent, PaymentStream, merge};
 
 use super::REDRAW;
 use super::feed::{Feed, Noise};
@@ -43,34 +43,60 @@ struct Watched {
     other: String,
 }
 
-pub fn stream(
-    feed: &mut Feed<'_>,
-    history: &History,
+/// What is about to happen.
+pub struct Burst {
     live_from: EventTime,
-    seed: u64,
-    pace: Pace,
-    stop: &Stop,
-) -> Result<(), Failure> {
-    let burst = history.inject_card_testing(live_from.plus(BURST_AFTER), seed);
-    let watched = Watched::of(&burst, history, live_from);
-    let attempts = burst.iter().filter(|e| e.stream() == PaymentStream::Attempts).count();
-    let Watched { merchant, device, .. } = &watched;
-    say!()?;
-    let attempts = counted(attempts, "attempt");
-    say!("a script tests stolen cards: {attempts} at {merchant}, many from {device}")?;
-    let ordinary = history.events().skip_while(|e| e.at() < live_from);
-    let mut events = merge(ordinary, burst).peekable();
-    let mut clock = Clock { begun: Instant::now(), from: live_from, now: live_from, pace };
-    let mut screen = Screen { is_terminal: is_terminal(), lines: 0 };
-    loop {
-        let at = clock.step();
-        let due: Vec<PaymentEvent> =
-            std::iter::from_fn(|| events.next_if(|e| e.at() <= at)).collect();
-        feed.send(&due, Noise::None)?;
-        screen.draw(&table(feed, &watched, at, due.len())?)?;
-        let is_over = pace == Pace::Unbounded && at >= live_from.plus(UNBOUNDED);
-        if is_over || (pace == Pace::Accelerated && stop.sleep(REDRAW)) || stop.is_asked() {
-            return feed.settle();
+    events: Vec<PaymentEvent>,
+    watched: Watched,
+}
+
+impl Burst {
+    pub fn new(history: &History, live_from: EventTime, seed: u64) -> Burst {
+        let events = history.inject_card_testing(live_from.plus(BURST_AFTER), seed);
+        let watched = Watched::of(&events, history, live_from);
+        Burst { live_from, events, watched }
+    }
+
+    /// The merchant whose payment page is abused.
+    pub fn merchant(&self) -> &str {
+        &self.watched.merchant
+    }
+
+    /// One of its attempts, as a line of JSON.
+    pub fn attempt(&self) -> Option<String> {
+        let is_attempt = |e: &&PaymentEvent| e.stream() == PaymentStream::Attempts;
+        let mut lines = JsonLines::default();
+        lines.push(self.events.iter().find(is_attempt)?);
+        String::from_utf8(lines.stream(PaymentStream::Attempts).to_vec()).ok()
+    }
+
+    pub fn stream(
+        self,
+        feed: &mut Feed<'_>,
+        history: &History,
+        pace: Pace,
+        stop: &Stop,
+    ) -> Result<(), Failure> {
+        let Burst { live_from, events, watched } = self;
+        let attempts = events.iter().filter(|e| e.stream() == PaymentStream::Attempts).count();
+        let Watched { merchant, device, .. } = &watched;
+        say!()?;
+        let attempts = counted(attempts, "attempt");
+        say!("a script tests stolen cards: {attempts} at {merchant}, many from {device}")?;
+        let ordinary = history.events().skip_while(|e| e.at() < live_from);
+        let mut events = merge(ordinary, events).peekable();
+        let mut clock = Clock { begun: Instant::now(), from: live_from, now: live_from, pace };
+        let mut screen = Screen { is_terminal: is_terminal(), lines: 0 };
+        loop {
+            let at = clock.step();
+            let due: Vec<PaymentEvent> =
+                std::iter::from_fn(|| events.next_if(|e| e.at() <= at)).collect();
+            feed.send(&due, Noise::None)?;
+            screen.draw(&table(feed, &watched, at, due.len())?)?;
+            let is_over = pace == Pace::Unbounded && at >= live_from.plus(UNBOUNDED);
+            if is_over || (pace == Pace::Accelerated && stop.sleep(REDRAW)) || stop.is_asked() {
+                return feed.settle();
+            }
         }
     }
 }

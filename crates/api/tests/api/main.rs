@@ -1,0 +1,12 @@
+//! The server as its clients meet it: every route, every refusal, over real connections.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be unwrapped here is the test's failure")]
+
+mod access;
+mod dead_letters;
+mod documents;
+mod events;
+mod overload;
+mod reads;
+mod shutdown;
+mod world;

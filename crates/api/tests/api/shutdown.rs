@@ -1,0 +1,63 @@
+use std::io::Write as _;
+use std::time::Duration;
+
+use crate::world::{World, order, read_answer};
+
+#[test]
+fn what_is_in_flight_ends_and_nothing_new_is_taken() {
+    let mut world = World::new();
+    let body = order(1, 1, "a", "4.00");
+    let length = body.len();
+    let mut slow = world.connect();
+    let head = format!(
+        "POST /v1/streams/orders/events HTTP/1.1\r\nhost: localhost\r\n\
+         content-type: application/x-ndjson\r\ncontent-length: {length}\r\n\r\n"
+    );
+    slow.write_all(head.as_bytes()).unwrap();
+    slow.write_all(&body.as_bytes()[..10]).unwrap();
+    let mut idle = world.connect();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut idle).status, 200);
+    std::thread::sleep(Duration::from_millis(100));
+    let finishing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        slow.write_all(&body.as_bytes()[10..]).unwrap();
+        read_answer(&mut slow)
+    });
+    assert!(world.stop_server(), "requests in flight were cut off");
+    let answered = finishing.join().unwrap();
+    assert_eq!(answered.json()["accepted"], 1, "{answered:?}");
+    assert!(std::net::TcpStream::connect(world.address).is_err());
+    assert_eq!(
+        world.engine("spending", "a", "2026-01-05T12:00:30Z")[0].value,
+        millrace_event::Value::Int(1)
+    );
+    world.live.close().unwrap();
+}
+
+#[test]
+fn a_request_that_never_ends_is_cut_off() {
+    let mut world = World::with(|settings, _| {
+        settings.limits.drain_timeout = Duration::from_millis(300);
+    });
+    let mut slow = world.connect();
+    slow.write_all(
+        b"POST /v1/streams/orders/events HTTP/1.1\r\nhost: localhost\r\n\
+          content-type: application/x-ndjson\r\ncontent-length: 10\r\n\r\n",
+    )
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!world.stop_server());
+    world.live.close().unwrap();
+}
+
+#[test]
+fn an_engine_that_is_gone_is_told() {
+    let world = World::new();
+    world.live.close().unwrap();
+    let refused = world.get("/v1/features/spending/a");
+    assert_eq!((refused.status, refused.code().as_str()), (503, "stopping"));
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(world.get("/readyz").status, 503);
+    assert_eq!(world.get("/healthz").status, 200);
+}
