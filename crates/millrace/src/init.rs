@@ -49,6 +49,7 @@ pub fn init(args: &Args) -> Result<(), Failure> {
     say!()?;
     say!("next:")?;
     say!("  millrace test{here}")?;
+    say!("  millrace run{here}")?;
     let file = path("payments.ndjson");
     say!("  millrace compute checkout{here} --events payments={} -o checkout.csv", file.display())
 }

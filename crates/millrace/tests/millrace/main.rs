@@ -8,4 +8,5 @@ mod demo;
 mod key;
 mod program;
 mod project;
+mod run;
 mod walk_through;

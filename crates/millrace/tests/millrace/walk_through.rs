@@ -9,7 +9,8 @@ const GUIDE: &str = include_str!("../../../../docs/guide/first-feature.md");
 
 /// The text of all `sh` blocks.
 fn blocks() -> String {
-    let mut script = String::from("set -euo pipefail\n");
+    // Whatever fails, the server of the guide does not outlive the test.
+    let mut script = String::from("set -euo pipefail\ntrap 'kill $(jobs -p) || true' EXIT\n");
     let mut inside = false;
     for line in GUIDE.lines() {
         match line {
@@ -46,5 +47,15 @@ p2,2026-01-05T12:04:00Z,50.00,20.00,1.0
 p3,2026-01-05T12:04:30Z,5.00,0.00,
 p4,2026-01-05T12:05:00Z,35.00,70.00,1.4
 ";
-    assert!(out.ends_with(rows), "{out}");
+    assert!(out.contains(rows), "{out}");
+    for part in [
+        r#""received":5,"accepted":4,"duplicate":1,"late":0,"dead_lettered":0"#,
+        r#"{"group":"card_rush","key":["A"],"at":"2026-01-05T12:05:00Z""#,
+        r#""rush_10m":{"value":105.00,"state":"ok","age_ms":0}"#,
+        r#"{"view":"rush_check","at":"2026-01-05T12:05:30Z""#,
+        r#""amount":{"value":12.50,"state":"ok","age_ms":0}"#,
+    ] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    assert!(out.ends_with("stopped\n"), "{out}");
 }

@@ -1,0 +1,248 @@
+//! The server as a process: what it prints, what it follows, how it ends, and what it keeps.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use millrace_api::Client;
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+
+use crate::program::{command, fail, run, succeed};
+
+/// A server that is killed if the test leaves it behind.
+struct Server {
+    child: Child,
+    url: String,
+    ready: Value,
+}
+
+impl Server {
+    fn start(folder: &Path, arguments: &[&str]) -> Server {
+        let all = [&["run", "--json", "--listen", "127.0.0.1:0"], arguments].concat();
+        let mut child = command(&all)
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(ready["event"], "ready");
+        Server { url: ready["url"].as_str().unwrap().to_owned(), child, ready }
+    }
+
+    fn signal(&self, name: &str) {
+        let told =
+            Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// Asks it to stop; its code and what it said.
+    fn stop(mut self) -> (Option<i32>, String) {
+        self.signal("-TERM");
+        let code = self.child.wait().unwrap().code();
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut said).unwrap();
+        (code, said)
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.ask(None, async |client| client.get(path).await)
+    }
+
+    fn lines(&self, body: &str) -> Value {
+        let path = "/v1/streams/payments/events";
+        let body = body.as_bytes().to_vec();
+        self.ask(None, async |client| client.post(path, "application/x-ndjson", body).await)
+    }
+
+    fn ask(
+        &self,
+        key: Option<String>,
+        ask: impl AsyncFnOnce(&Client) -> Result<millrace_api::Reply, millrace_api::ClientError>,
+    ) -> Value {
+        let client = Client::new(&self.url, key, Duration::from_secs(60)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let reply = runtime.block_on(ask(&client)).unwrap();
+        serde_json::from_slice(&reply.body).unwrap()
+    }
+
+    fn attempts(&self, card: &str) -> Value {
+        let path = format!("/v1/features/card_velocity/{card}?at=2026-01-05T12:10:00Z");
+        self.get(&path)["values"]["attempts_1h"]["value"].clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn project() -> TempDir {
+    let folder = tempdir().unwrap();
+    succeed(folder.path(), &["init"]);
+    folder
+}
+
+fn payment(id: u32, card: &str) -> String {
+    format!(
+        "{{\"payment_id\":\"x{id}\",\"at\":\"2026-01-05T12:06:00Z\",\"card\":\"{card}\",\
+         \"amount\":1.00,\"approved\":true}}\n"
+    )
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn it_says_where_it_listens_and_ends_cleanly() {
+    let folder = project();
+    let server = Server::start(folder.path(), &["--ready-file", "address"]);
+    let address = std::fs::read_to_string(folder.path().join("address")).unwrap();
+    assert_eq!(server.ready["address"], address.trim());
+    assert_eq!(server.ready["process"], server.child.id());
+    assert_eq!(server.lines(&payment(1, "A"))["accepted"], 1);
+    assert_eq!(server.get("/readyz")["status"], "ready");
+    let (code, said) = server.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.ends_with("stopped\n"), "{said}");
+    let server = Server::start(folder.path(), &[]);
+    assert_eq!(server.ready["recovered"]["records"], 0);
+    assert_eq!(server.attempts("A"), 1);
+    assert!(server.stop().1.contains("recovered 1 key from checkpoint"));
+}
+
+#[test]
+fn a_kill_loses_nothing_that_was_acknowledged() {
+    let folder = project();
+    for round in 0..3 {
+        let server = Server::start(folder.path(), &[]);
+        assert_eq!(server.attempts("A"), 20 * round);
+        for id in 0..20 {
+            assert_eq!(server.lines(&payment(100 * round + id, "A"))["accepted"], 1);
+        }
+        server.kill();
+    }
+    let server = Server::start(folder.path(), &[]);
+    assert_eq!(server.attempts("A"), 60);
+    assert_eq!(server.lines(&payment(0, "A"))["duplicate"], 1);
+    server.stop();
+}
+
+#[test]
+fn files_are_followed_while_they_grow_and_go_on_after_a_kill() {
+    let folder = project();
+    let config = "[streams.payments]\nfiles = [\"payments.ndjson\", \"later.ndjson\"]\n";
+    std::fs::write(folder.path().join("millrace.toml"), config).unwrap();
+    let later = folder.path().join("later.ndjson");
+    let append = |text: &str| {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&later).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    };
+    let server = Server::start(folder.path(), &[]);
+    until("the first file is read", || server.attempts("A") == 3);
+    append(&payment(1, "Z"));
+    until("the new file is found", || server.attempts("Z") == 1);
+    append(&payment(2, "Z"));
+    append("{bad\n");
+    until("the file is followed", || server.attempts("Z") == 2);
+    until("a bad line is kept", || {
+        let letters = server.get("/v1/dead-letters");
+        letters["dead_letters"][0]["origin"] == "later.ndjson"
+    });
+    server.kill();
+    append(&payment(3, "Z"));
+    let server = Server::start(folder.path(), &[]);
+    until("it goes on where it was", || server.attempts("Z") == 3);
+    std::thread::sleep(Duration::from_millis(100));
+    let letters = server.get("/v1/dead-letters");
+    assert_eq!(letters["dead_letters"].as_array().unwrap().len(), 1, "{letters}");
+    let metrics = {
+        let client = Client::new(&server.url, None, Duration::from_secs(60)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        String::from_utf8(runtime.block_on(client.get("/metrics")).unwrap().body).unwrap()
+    };
+    // The example's file has one payment twice.
+    let duplicates = "millrace_events_total{stream=\"payments\",outcome=\"duplicate\"} 1\n";
+    assert!(metrics.contains(duplicates), "{metrics}");
+    server.stop();
+}
+
+#[test]
+fn letters_are_mended_and_late_events_replayed_on_a_running_server() {
+    let folder = project();
+    let server = Server::start(folder.path(), &[]);
+    let url = server.url.clone();
+    let bad = payment(1, "A").replace("1.00", "\"1.001\"");
+    assert_eq!(server.lines(&(bad + &payment(2, "A")))["dead_lettered"], 1);
+    let late = payment(3, "A").replace("12:06", "11:30");
+    assert_eq!(server.lines(&late)["late"], 1);
+
+    let still = succeed(folder.path(), &["dead-letters", "resubmit", "--url", &url]);
+    assert!(still.contains("1 letter still dead"), "{still}");
+    let export = ["dead-letters", "export", "--numbered", "-o", "mend.ndjson"];
+    succeed(folder.path(), &export);
+    let file = folder.path().join("mend.ndjson");
+    let mended = std::fs::read_to_string(&file).unwrap().replace("\"1.001\"", "1.10");
+    std::fs::write(&file, mended).unwrap();
+    let resubmit = ["dead-letters", "resubmit", "--url", &url, "--file", "mend.ndjson"];
+    let sent = succeed(folder.path(), &resubmit);
+    assert!(sent.starts_with("1 letter handed over: 1 accepted"), "{sent}");
+    let again = succeed(folder.path(), &resubmit);
+    assert!(again.contains("1 letter handed over before"), "{again}");
+    let spend = server.get("/v1/features/card_velocity/A?at=2026-01-05T12:10:00Z");
+    assert_eq!(spend["values"]["spend_24h"]["value"], 2.1);
+
+    assert_eq!(succeed(folder.path(), &["replay", "--url", &url]), "1 late event applied\n");
+    assert_eq!(succeed(folder.path(), &["replay", "--url", &url]), "0 late events applied\n");
+    server.stop();
+    assert!(fail(folder.path(), &["replay", "--url", &url], 3).contains("no answer"));
+    assert!(fail(folder.path(), &["replay", "--url", "ftp://x"], 2).contains("http://"));
+}
+
+#[test]
+fn keys_made_while_it_runs_are_asked_for_and_other_addresses_need_one() {
+    let folder = project();
+    let refused = run(folder.path(), &["run", "--listen", "0.0.0.0:0"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.err.contains("millrace key create"), "{refused:?}");
+    let server = Server::start(folder.path(), &[]);
+    let key = succeed(folder.path(), &["key", "create", "laptop"]).trim().to_owned();
+    until("a key is asked for", || {
+        server.get("/v1/definitions")["error"]["code"] == "unauthorized"
+    });
+    let definitions = server.ask(Some(key.clone()), async |c| c.get("/v1/definitions").await);
+    assert!(definitions["hash"].is_string());
+    let url = server.url.clone();
+    assert!(fail(folder.path(), &["replay", "--url", &url], 1).contains("401"));
+    let replayed = command(&["replay", "--url", &url]).env("MILLRACE_KEY", &key).output().unwrap();
+    assert!(replayed.status.success(), "{replayed:?}");
+    server.stop();
+}
+
+#[test]
+fn two_servers_do_not_share_data() {
+    let folder = project();
+    let server = Server::start(folder.path(), &[]);
+    let second = fail(folder.path(), &["run", "--listen", "127.0.0.1:0"], 3);
+    assert!(second.contains("in use"), "{second}");
+    server.stop();
+    let elsewhere = Server::start(folder.path(), &["--data", "elsewhere"]);
+    assert!(folder.path().join("elsewhere/LOCK").exists());
+    elsewhere.stop();
+}
