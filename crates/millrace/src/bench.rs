@@ -2,11 +2,17 @@
 //!
 //! Each command prints every figure beside what it was measured against, in the same run.
 
+mod attempts;
 mod card_features;
 mod checkpoints;
 mod data;
+mod http;
+mod latency;
+mod overload;
 mod peers;
 mod phase;
+mod sample;
+mod server;
 mod usage;
 mod verify;
 
@@ -22,6 +28,8 @@ pub struct Args {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     CardFeatures(card_features::Args),
+    Latency(latency::Args),
+    Overload(overload::Args),
     #[command(hide = true)]
     Phase(phase::Args),
 }
@@ -29,6 +37,8 @@ enum Command {
 pub fn bench(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::CardFeatures(args) => card_features::card_features(args),
+        Command::Latency(args) => latency::latency(args),
+        Command::Overload(args) => overload::overload(args),
         Command::Phase(args) => phase::phase(args),
     }
 }

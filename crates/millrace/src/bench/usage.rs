@@ -22,6 +22,21 @@ pub fn peak_memory() -> Result<u64, Failure> {
     memory(Path::new("/proc/self/status"), "VmHWM:")
 }
 
+/// The memory of a process: now, and the most so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    pub now_bytes: u64,
+    pub peak_bytes: u64,
+}
+
+/// # Errors
+/// When there is no such process, or no `/proc`.
+pub fn memory_of(process: u32) -> Result<Memory, Failure> {
+    let status = std::path::PathBuf::from(format!("/proc/{process}/status"));
+    let (now_bytes, peak_bytes) = (memory(&status, "VmRSS:")?, memory(&status, "VmHWM:")?);
+    Ok(Memory { now_bytes, peak_bytes })
+}
+
 fn memory(status: &Path, field: &str) -> Result<u64, Failure> {
     let text = std::fs::read_to_string(status).map_err(Failure::io(status))?;
     let line = text.lines().find_map(|line| line.strip_prefix(field));
