@@ -6,7 +6,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -281,9 +280,9 @@ async fn ask(
     buffer.clear();
     // A server that refuses may answer, and end the connection, before it has read all: the answer
     // is waited for while the request is still being written.
-    let is_written = AtomicBool::new(false);
     let write = async {
-        is_written.store(output.write_all(request).await.is_ok(), Ordering::Relaxed);
+        // Whether it was written whole shows in the answer.
+        let _ = output.write_all(request).await;
         std::future::pending::<()>().await;
     };
     let read = async {
@@ -304,11 +303,11 @@ async fn ask(
     };
     tokio::select! {
         () = write => None,
-        answer = read => {
-            // A connection with half a request on it is of no use.
-            let closes = |answer: &Answer| answer.closes || !is_written.load(Ordering::Relaxed);
-            answer.map(|answer| Answer { closes: closes(&answer), ..answer })
-        }
+        // After a refusal the server may not read the rest of the body, and end the connection.
+        answer = read => answer.map(|answer| {
+            let closes = answer.closes || answer.status != 200;
+            Answer { closes, ..answer }
+        }),
     }
 }
 
