@@ -353,6 +353,13 @@ impl KeyState {
         scratch: &mut Scratch,
         out: &mut [Column],
     ) {
+        if self.is_undecided(shape, position, horizon) {
+            let limited = Contents { limited: true, ..Contents::default() };
+            for (output, column) in shape.outputs.iter().zip(out) {
+                push_output(output, &limited, None, column);
+            }
+            return;
+        }
         let t = position.time();
         let rows = self.rows.view(shape.stride);
         let high = self.high(shape, position);
@@ -421,6 +428,24 @@ impl KeyState {
             Some(truncated) => truncated.max(horizon.removed_to),
             None => horizon.removed_to,
         }
+    }
+
+    /// Whether events of the position's own moment may lie on either side of it: some were removed,
+    /// or are rows whose ids went once their order was settled.
+    fn is_undecided(&self, shape: &Shape, position: &Position, horizon: Horizon) -> bool {
+        let t = match position {
+            Position::Time(_) => return false,
+            Position::Before(t, _) | Position::Including(t, _) => *t,
+        };
+        if t <= self.removed_to(horizon) {
+            return true;
+        }
+        let rows = self.view(shape);
+        if rows.last_time().is_none_or(|last| last < t.0) {
+            return false;
+        }
+        let first = rows.count_until(t.0.saturating_sub(1));
+        rows.time(first) == t.0 && self.id(shape, first).is_none()
     }
 
     /// How many rows lie before the position.
