@@ -131,6 +131,7 @@ fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Resu
     let checkpoints = of(|r| r.engine.taken.checkpoints as f64);
     let checkpoint_bytes = of(|r| r.engine.taken.bytes as f64) as u64;
     let values: u64 = rounds.iter().map(|r| r.verified.values).sum();
+    let at_limit: u64 = rounds.iter().map(|r| r.verified.values_at_limit).sum();
     let restored = rounds.last().and_then(|r| r.verified.restored_keys);
     if args.json {
         let each: Vec<_> = rounds
@@ -154,6 +155,7 @@ fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Resu
                 "restored_keys": restored,
                 "values_compared": values,
                 "values_different": 0,
+                "values_at_limit": at_limit,
                 "rounds": each,
                 "peers": peers,
             })
@@ -173,6 +175,10 @@ fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Resu
     );
     say!("  checkpoints  {checkpoints:>12.0} of {} in all, {restored}", size(checkpoint_bytes))?;
     say!("  compared     {:>12} values, none differs", grouped(values))?;
+    if at_limit > 0 {
+        let count = grouped(at_limit);
+        say!("               {count:>12} of them null: more than 4,096 distinct merchants")?;
+    }
     for peer in peers {
         match (&peer.not_run, peer.rows_per_cpu_second()) {
             (None, Some(rate)) => {

@@ -28,11 +28,13 @@ const KINDS: [Kind; Columns::COUNT] = [
     Kind::Cents,
     Kind::Cents,
     Kind::Cents,
-    Kind::Int,
+    Kind::Distinct,
     Kind::Int,
     Kind::Cents,
     Kind::Float,
 ];
+/// Distinct members are counted up to here; beyond it the language's answer is null.
+const DISTINCT_MAX: u64 = 4_096;
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -40,6 +42,7 @@ enum Kind {
     /// A decimal with two digits after the point.
     Cents,
     Float,
+    Distinct,
 }
 
 /// That everything agreed.
@@ -48,6 +51,8 @@ pub struct Verified {
     pub rows: u64,
     /// Cells compared: sixteen a row.
     pub values: u64,
+    /// Of these, counts of more distinct members than the language counts: null in both.
+    pub values_at_limit: u64,
     /// Keys of the newest checkpoint, which was restored; `None` when none was taken.
     pub restored_keys: Option<u64>,
 }
@@ -64,8 +69,10 @@ pub fn verify(args: &Args) -> Result<Verified, Failure> {
     }
     let rows = data.rows();
     let mut wrong = None;
+    let mut values_at_limit = 0;
     let (cards, merchants) = (data.workload.cards, data.workload.merchants);
     let floor = compute(&rows, cards, merchants, |row, columns| {
+        values_at_limit += u64::from(u64::from(columns.merchants) > DISTINCT_MAX);
         if wrong.is_none() {
             wrong = match lines.next() {
                 Ok(line) => differs(line.unwrap_or_default(), row.id, &columns.words()),
@@ -80,7 +87,8 @@ pub fn verify(args: &Args) -> Result<Verified, Failure> {
     }
     let settings = Settings { shards: args.threads, ..Settings::default() };
     let restored_keys = checkpoints::restore(&args.checkpoints(), &args.project()?, settings)?;
-    Ok(Verified { rows: floor.rows, values: floor.rows * Columns::COUNT as u64, restored_keys })
+    let values = floor.rows * Columns::COUNT as u64;
+    Ok(Verified { rows: floor.rows, values, values_at_limit, restored_keys })
 }
 
 struct Lines {
@@ -103,7 +111,11 @@ fn differs(line: &[u8], id: u32, words: &[u64; Columns::COUNT]) -> Option<String
     let is_own = cells.next().and_then(|cell| cell.parse().ok()) == Some(id);
     let mut values = cells.skip(OWN_COLUMNS - 1);
     let mut column = 0;
-    let same = |(cell, (kind, word)): (&str, (Kind, u64))| read(cell, kind) == Some(word);
+    let same = |(cell, (kind, word)): (&str, (Kind, u64))| match kind {
+        Kind::Distinct if word > DISTINCT_MAX => cell.is_empty(),
+        Kind::Distinct => cell.parse() == Ok(word),
+        Kind::Int | Kind::Cents | Kind::Float => read(cell, kind) == Some(word),
+    };
     let is_same = is_own
         && KINDS.into_iter().zip(*words).all(|expected| {
             column += 1;
@@ -122,7 +134,7 @@ fn read(cell: &str, kind: Kind) -> Option<u64> {
         return Some(0);
     }
     match kind {
-        Kind::Int => cell.parse().ok(),
+        Kind::Int | Kind::Distinct => cell.parse().ok(),
         Kind::Float => cell.parse::<f64>().ok().map(f64::to_bits),
         Kind::Cents => {
             let (units, cents) = cell.split_once('.').filter(|(_, cents)| cents.len() == 2)?;
@@ -146,5 +158,15 @@ mod tests {
         assert!(message.contains("spend_10m"), "{message}");
         assert!(differs(format!("{line},1").as_bytes(), 5, &words).is_some());
         assert!(differs(b"", 5, &words).is_some());
+    }
+
+    #[test]
+    fn more_distinct_members_than_are_counted_are_null() {
+        let words = |distinct| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, distinct, 0, 0, 0];
+        let line = |cell| format!("5,t,0,0,0,0.00,0.00,0.00,,,,,,,{cell},0,0.00,");
+        assert_eq!(differs(line("4096").as_bytes(), 5, &words(4_096)), None);
+        assert_eq!(differs(line("").as_bytes(), 5, &words(4_097)), None);
+        assert!(differs(line("").as_bytes(), 5, &words(4_096)).is_some());
+        assert!(differs(line("4097").as_bytes(), 5, &words(4_097)).is_some());
     }
 }

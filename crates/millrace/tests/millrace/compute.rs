@@ -102,6 +102,16 @@ fn rows_are_those_computed_by_hand_on_any_number_of_threads() {
 }
 
 #[test]
+fn a_file_without_a_header_has_the_columns_of_its_stream() {
+    let folder = project();
+    let (_, rows) = PAYMENTS.split_once('\n').unwrap();
+    write(folder.path(), &[("p.csv", rows)]);
+    let inputs = ["--events", "payments=p.csv", "--events", "outcomes=o.ndjson", "--no-header"];
+    succeed(folder.path(), &[&["compute", "checkout", "-o", "out.csv"], &inputs[..]].concat());
+    assert_eq!(read(folder.path(), "out.csv"), ROWS);
+}
+
+#[test]
 fn dead_letters_keep_their_place_and_their_bytes() {
     let folder = project();
     compute(folder.path(), "out.csv", "1");
