@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::HeaderMap;
@@ -27,6 +27,10 @@ use crate::route::{Kind, Route};
 use crate::settings::Settings;
 use crate::views::ViewDesk;
 use crate::{ask, definitions, events, features, health, metrics, openapi, views};
+
+/// How long a sender of events waits for its refusal when there are too many. One that sends again
+/// at once, whatever it is told, would else keep the server busy with refusing.
+const REFUSAL_DELAY: Duration = Duration::from_millis(100);
 
 /// What all requests share.
 #[derive(Debug)]
@@ -109,7 +113,15 @@ impl Service {
                 Ok(route) => self.route(route, request).await,
             },
         };
-        let mut answer = result.unwrap_or_else(|error| answer::error(&error));
+        let mut answer = match result {
+            Ok(answer) => answer,
+            Err(error) => {
+                if kind == Kind::Events && matches!(error, ApiError::Overloaded { .. }) {
+                    tokio::time::sleep(REFUSAL_DELAY).await;
+                }
+                answer::error(&error)
+            }
+        };
         if matches!(kind, Kind::Features | Kind::ManyFeatures | Kind::View)
             && answer.status() == StatusCode::OK
         {
