@@ -68,20 +68,29 @@ impl Guard {
         }
     }
 
+    /// Whether the request may be answered at all; gives back the web page that made it, if one did.
+    ///
     /// # Errors
-    /// For a foreign host or origin, or a request without a known key where one is asked for.
-    pub fn check(&self, kind: Kind, headers: &HeaderMap) -> Result<(), ApiError> {
+    /// For a foreign host or origin.
+    pub fn admit<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h HeaderValue>, ApiError> {
         let host = text(headers, &HOST);
         if !host.is_some_and(|host| self.is_ours(host)) {
             let given = host.map_or_else(|| "nothing at all".to_owned(), shown);
             return Err(ApiError::HostRefused { given });
         }
-        if headers.contains_key(ORIGIN) {
+        let page = headers.get(ORIGIN);
+        if page.is_some() {
             let origin = text(headers, &ORIGIN).unwrap_or_default();
             if !self.origins.iter().any(|known| known == origin) {
                 return Err(ApiError::OriginRefused { given: shown(origin) });
             }
         }
+        Ok(page)
+    }
+
+    /// # Errors
+    /// For a request without a known key where one is asked for.
+    pub fn check_key(&self, kind: Kind, headers: &HeaderMap) -> Result<(), ApiError> {
         if kind.is_open() || !self.asks_for_key.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -144,10 +153,10 @@ mod tests {
         let guard = guard("10.0.0.1:80", &[]);
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("10.0.0.1"));
-        assert!(matches!(guard.check(Kind::View, &headers), Err(ApiError::Unauthorized)));
-        assert!(guard.check(Kind::Health, &headers).is_ok());
+        assert!(matches!(guard.check_key(Kind::View, &headers), Err(ApiError::Unauthorized)));
+        assert!(guard.check_key(Kind::Health, &headers).is_ok());
         headers.insert(HOST, HeaderValue::from_static("localhost"));
-        let refused = guard.check(Kind::Health, &headers);
+        let refused = guard.admit(&headers);
         assert!(matches!(refused, Err(ApiError::HostRefused { .. })));
     }
 }

@@ -8,7 +8,8 @@ use hyper::StatusCode;
 use crate::route::Kind;
 
 /// The statuses that answers have; the last counts all others.
-pub const CODES: [u16; 14] = [200, 400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 500, 503, 0];
+pub const CODES: [u16; 15] =
+    [200, 204, 400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 500, 503, 0];
 
 #[derive(Debug, Default)]
 pub struct Meters {

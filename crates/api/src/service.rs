@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use millrace_feature::plan::Plan;
 use millrace_store::StoreError;
@@ -105,15 +105,9 @@ impl Service {
         let route = Route::of(request.method(), request.uri().path());
         let kind = route.as_ref().map_or(Kind::Unknown, Route::kind);
         let is_head = request.method() == Method::HEAD;
-        // Who may not ask is not told what there is to ask for.
-        let result = match self.guard.check(kind, request.headers()) {
-            Err(error) => Err(error),
-            Ok(()) => match route {
-                Err(error) => Err(error),
-                Ok(route) => self.route(route, request).await,
-            },
-        };
-        let mut answer = match result {
+        let admitted = self.guard.admit(request.headers()).map(Option::<&HeaderValue>::cloned);
+        let page = admitted.as_ref().ok().cloned().flatten();
+        let mut answer = match self.decide(admitted, kind, route, request).await {
             Ok(answer) => answer,
             Err(error) => {
                 if kind == Kind::Events && matches!(error, ApiError::Overloaded { .. }) {
@@ -122,9 +116,11 @@ impl Service {
                 answer::error(&error)
             }
         };
-        if matches!(kind, Kind::Features | Kind::ManyFeatures | Kind::View)
-            && answer.status() == StatusCode::OK
-        {
+        if let Some(page) = page {
+            answer::allow(&mut answer, page);
+        }
+        let is_read = matches!(kind, Kind::Features | Kind::ManyFeatures | Kind::View);
+        if is_read && answer.status() == StatusCode::OK {
             self.meters.reads.observe(begun.elapsed(), 1);
         }
         self.meters.request(kind, answer.status());
@@ -132,6 +128,22 @@ impl Service {
             *answer.body_mut() = http_body_util::Full::default();
         }
         answer
+    }
+
+    async fn decide(
+        &self,
+        admitted: Result<Option<HeaderValue>, ApiError>,
+        kind: Kind,
+        route: Result<Route, ApiError>,
+        request: Request<Incoming>,
+    ) -> Result<Answer, ApiError> {
+        // A browser asks for an allowed page, before it sends the request that carries the key.
+        if admitted?.is_some() && request.method() == Method::OPTIONS {
+            return Ok(answer::preflight());
+        }
+        // Who may not ask is not told what there is to ask for.
+        self.guard.check_key(kind, request.headers())?;
+        self.route(route?, request).await
     }
 
     async fn route(&self, route: Route, request: Request<Incoming>) -> Result<Answer, ApiError> {

@@ -1,3 +1,4 @@
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,18 @@ fn foreign_hosts_and_origins_are_refused_on_every_route() {
     }
     let headers = "host: localhost\r\norigin: https://console.example\r\n";
     assert_eq!(with_headers(&world, "/v1/definitions", headers).0, 200);
+    let allowed = world.exchange(&format!("GET /healthz HTTP/1.1\r\n{headers}\r\n"), b"");
+    let page = Some("https://console.example");
+    assert_eq!(allowed.header("access-control-allow-origin"), page);
+    let asked = "access-control-request-method: POST\r\n";
+    let preflight = format!("OPTIONS /v1/features HTTP/1.1\r\n{headers}{asked}\r\n");
+    let mut stream = world.connect();
+    stream.write_all(preflight.as_bytes()).unwrap();
+    let mut told = [0; 1_024];
+    let got = stream.read(&mut told).unwrap();
+    let told = String::from_utf8_lossy(&told[..got]).to_lowercase();
+    assert!(told.starts_with("http/1.1 204 "), "{told}");
+    assert!(told.contains("access-control-allow-headers: authorization, content-type"), "{told}");
     let answered = world.get("/v1/definitions");
     assert!(!answered.head.to_ascii_lowercase().contains("access-control"));
     world.close();

@@ -1,5 +1,9 @@
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
+
+use millrace_store::{Fault, MemoryDisk};
+use millrace_stream::live::Live;
 
 use crate::world::{World, order, read_answer};
 
@@ -49,6 +53,27 @@ fn a_request_that_never_ends_is_cut_off() {
     std::thread::sleep(Duration::from_millis(100));
     assert!(!world.stop_server());
     world.live.close().unwrap();
+}
+
+#[test]
+fn a_disk_that_fails_is_told_and_reads_go_on() {
+    let disk = Arc::new(MemoryDisk::new());
+    let on = Arc::clone(&disk);
+    let world = World::opened(
+        tempfile::tempdir().unwrap(),
+        |_, live| live.checkpoint_every = Duration::from_secs(3_600),
+        move |plan, settings| Live::open_on(on, plan, settings),
+    );
+    assert_eq!(world.lines(&order(1, 1, "a", "1")).status, 200);
+    let (first, kind) = (disk.calls(), ErrorKind::StorageFull);
+    disk.set_fault(Some(Fault { first, calls: u64::MAX, kind, half_done: false }));
+    let refused = world.lines(&order(2, 2, "a", "1"));
+    assert_eq!((refused.status, refused.code().as_str()), (503, "durability_failed"));
+    assert!(refused.header("retry-after").is_some());
+    let refused = world.get("/readyz");
+    assert_eq!((refused.status, refused.code().as_str()), (503, "durability_failed"));
+    assert_eq!(world.get("/v1/features/spending/a").status, 200);
+    assert!(world.get("/metrics").body.contains("\nmillrace_durable 0\n"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use millrace_event::{EventTime, Key};
 use millrace_feature::plan::Plan;
 use millrace_feature::{SourceFile, compile};
 use millrace_stream::Answer;
-use millrace_stream::live::{Live, LiveSettings, ReadRequest};
+use millrace_stream::live::{Live, LiveError, LiveSettings, ReadRequest, Recovery};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -76,6 +76,15 @@ impl World {
     }
 
     pub fn on(folder: TempDir, change: impl FnOnce(&mut Settings, &mut LiveSettings)) -> World {
+        World::opened(folder, change, Live::open)
+    }
+
+    /// As [`World::on`], with an engine that is opened in another way.
+    pub fn opened(
+        folder: TempDir,
+        change: impl FnOnce(&mut Settings, &mut LiveSettings),
+        open: impl FnOnce(Arc<Plan>, LiveSettings) -> Result<(Live, Recovery), LiveError>,
+    ) -> World {
         let dir: PathBuf = folder.path().join("data");
         let mut settings = Settings::local(dir.clone());
         let mut live_settings = LiveSettings { dir, ..LiveSettings::default() };
@@ -87,7 +96,7 @@ impl World {
             .build()
             .unwrap();
         let server = runtime.block_on(Server::start(Arc::clone(&plan), settings)).unwrap();
-        let (live, recovery) = Live::open(Arc::clone(&plan), live_settings).unwrap();
+        let (live, recovery) = open(Arc::clone(&plan), live_settings).unwrap();
         runtime.block_on(server.ready(live.clone(), &recovery));
         let address = server.address();
         World { plan, live, address, folder, runtime, server: Some(server) }

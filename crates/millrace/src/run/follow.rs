@@ -23,8 +23,8 @@ use crate::stop::Stop;
 
 /// Records read and handed over together: few, so that reads get in between.
 const ROWS: usize = 256;
-/// Deliveries of one file that may wait to be durable.
-const IN_FLIGHT: usize = 8;
+/// Deliveries of one file that may wait to be durable: a read may have to wait for as many.
+const IN_FLIGHT: usize = 4;
 /// How long to wait when there is nothing new.
 const IDLE: Duration = Duration::from_millis(20);
 /// How long to wait for a file that is not there.
