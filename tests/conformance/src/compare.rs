@@ -241,17 +241,40 @@ impl<'a> Comparison<'a> {
             let past = &questions.positions[..begin];
             for _ in 0..POSITIONS_IN_THE_PAST.min(past.len()) {
                 let (key, at) = (random.pick(&keys), random.pick(past));
-                let expected = spec.read(group, key, at);
-                let mut got = engine.read(group, key, at)?;
-                self.grant_limits(group, &expected, &mut got);
-                self.compare_read(group, key, at, &expected, &got, found);
+                self.ask_the_past(spec, engine, (group, key, at), found)?;
             }
         }
+        self.ask_views(spec, engine, some, found)
+    }
+
+    fn ask_the_past(
+        &mut self,
+        spec: &Spec,
+        engine: &mut Driver,
+        (group, key, at): (usize, &[Value], &Position),
+        found: &mut Vec<What>,
+    ) -> Result<(), EngineError> {
+        let expected = spec.read(group, key, at);
+        let mut got = engine.read(group, key, at)?;
+        self.grant_limits(group, &expected, &mut got);
+        self.compare_read(group, key, at, &expected, &got, found);
+        Ok(())
+    }
+
+    /// The views for those of these events that are not before a watermark.
+    fn ask_views(
+        &mut self,
+        spec: &Spec,
+        engine: &mut Driver,
+        some: &[Delivery],
+        found: &mut Vec<What>,
+    ) -> Result<(), EngineError> {
+        let plan = Arc::clone(&self.scenario.plan);
         for (index, view) in plan.views.iter().enumerate() {
             for row in some.iter().map(|d| &d.arrival).filter(|a| a.stream == view.stream) {
-                let streams = view.reads.iter().map(|r| plan.groups[r.group].stream);
+                let mut streams = view.reads.iter().map(|r| plan.groups[r.group].stream);
                 let time = self.scenario.time(row);
-                if streams.into_iter().all(|s| time >= spec.watermark(s)) {
+                if streams.all(|s| time >= spec.watermark(s)) {
                     let expected = spec.view(index, &row.row);
                     let got = engine.view(index, &row.row)?;
                     self.compare_view(index, &row.row, &expected, &got, found);
