@@ -21,6 +21,8 @@ pub use unit::{Length, Size};
 
 /// The configuration's file in a project.
 pub const FILE: &str = "millrace.toml";
+/// The most connections that a server can be told to hold.
+const CONNECTIONS_MAX: u64 = 1_000_000;
 /// Where a server listens that is told nothing else.
 pub const PORT: u16 = 7878;
 
@@ -184,6 +186,17 @@ impl Config {
         at_least("limits.record_max", self.limits.record_max.0, self.limits.field_max.0)?;
         at_least("server.connections_max", self.server.connections_max as u64, 1)?;
         at_least("server.body_max", self.server.body_max.0, 1 << 10)?;
+        let at_most = |key: &str, given: u64, most: u64| {
+            if given <= most {
+                Ok(())
+            } else {
+                Err(format!("{key} is {given} and must be at most {most}"))
+            }
+        };
+        let in_flight = millrace_api::Limits::default().ingest_bytes_max as u64;
+        at_most("server.connections_max", self.server.connections_max as u64, CONNECTIONS_MAX)?;
+        // A body that is larger than all that may be in flight would never be taken.
+        at_most("server.body_max", self.server.body_max.0, in_flight)?;
         at_least("limits.depth_max", self.limits.depth_max as u64, 1)?;
         for (name, stream) in &self.streams {
             if !stream.delimiter.is_ascii() {
@@ -316,6 +329,10 @@ mod tests {
     fn limits_are_included() {
         assert!(Config::parse("[engine]\nthreads = 1\nmemory_max = \"1MiB\"", "m").is_ok());
         assert!(Config::parse("[engine]\nthreads = 0", "m").is_err());
+        assert!(Config::parse("[server]\nconnections_max = 1000000", "m").is_ok());
+        assert!(Config::parse("[server]\nconnections_max = 1000001", "m").is_err());
+        assert!(Config::parse("[server]\nbody_max = \"128MiB\"", "m").is_ok());
+        assert!(Config::parse("[server]\nbody_max = \"129MiB\"", "m").is_err());
         assert!(Config::parse("[engine]\nmemory_max = \"1023KiB\"", "m").is_err());
         assert!(
             Config::parse("[limits]\nfield_max = \"2KiB\"\nrecord_max = \"2KiB\"", "m").is_ok()

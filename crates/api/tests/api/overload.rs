@@ -137,3 +137,20 @@ fn slow_heads_and_one_connection_too_many_are_closed() {
     drop(idle);
     world.close();
 }
+
+#[test]
+fn heads_are_bounded() {
+    let world = World::new();
+    let head = |bytes: usize| {
+        let filler = "x".repeat(bytes);
+        format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nfiller: {filler}\r\n\r\n")
+    };
+    assert_eq!(world.exchange(&head(8 << 10), b"").status, 200);
+    let mut stream = world.connect();
+    let _ = stream.write_all(head(64 << 10).as_bytes());
+    let mut told = Vec::new();
+    let _ = stream.read_to_end(&mut told);
+    let told = String::from_utf8_lossy(&told);
+    assert!(told.is_empty() || told.starts_with("HTTP/1.1 431 "), "{told}");
+    world.close();
+}
