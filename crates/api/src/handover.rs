@@ -4,6 +4,7 @@
 //! only a few pieces are in the inbox at once: the rest wait here, where a read passes them by.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use millrace_event::Batch;
@@ -166,6 +167,9 @@ impl<'a> HandOver<'a> {
             }
         };
         self.receipts.push(receipt);
+        if let Some(received) = self.meters.received.get(self.stream) {
+            received.fetch_add((count + dead.len()) as u64, Ordering::Relaxed);
+        }
         // The inbox is answered in order: an empty read comes back when the piece is applied.
         if ask::read(self.live, Vec::new()).await.is_ok() {
             self.meters.freshness.observe(arrived.elapsed(), count as u64);

@@ -22,9 +22,16 @@ pub struct Meters {
     pub connections: AtomicU64,
     pub connections_refused: AtomicU64,
     pub resubmitted: AtomicU64,
+    /// Events and bad records that came over HTTP, by stream: counted before the engine counts.
+    pub received: Vec<AtomicU64>,
 }
 
 impl Meters {
+    pub fn new(streams: usize) -> Meters {
+        let received = (0..streams).map(|_| AtomicU64::default()).collect();
+        Meters { received, ..Meters::default() }
+    }
+
     pub fn request(&self, kind: Kind, status: StatusCode) {
         let code = CODES.iter().position(|c| *c == status.as_u16()).unwrap_or(CODES.len() - 1);
         self.requests[kind as usize][code].fetch_add(1, Ordering::Relaxed);

@@ -107,6 +107,11 @@ fn http(page: &mut Page, service: &Service) {
     page.head(name, "gauge", "Requests in flight that wait for the engine or the disk.");
     page.line(name, &[("kind", "ingest")], service.admission.ingest_in_flight());
     page.line(name, &[("kind", "read")], service.admission.reads_in_flight());
+    let name = "millrace_http_events_total";
+    page.head(name, "counter", "Events and bad records that came over HTTP, since the start.");
+    for (stream, count) in service.plan.streams.iter().zip(&meters.received) {
+        page.line(name, &[("stream", &stream.schema.stream)], count.load(Ordering::Relaxed));
+    }
     page.single(
         "millrace_dead_letters_resubmitted_total",
         "counter",

@@ -62,7 +62,7 @@ impl Service {
             guard,
             admission: Admission::new(settings.limits),
             queue: Queue::default(),
-            meters: Meters::default(),
+            meters: Meters::new(plan.streams.len()),
             partitions: Partitions::default(),
             views: plan.views.iter().map(desk).collect(),
             marks: AllMarks::default(),

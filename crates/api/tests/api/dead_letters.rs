@@ -76,6 +76,7 @@ fn letters_that_still_cannot_be_read_stay_and_make_no_new_ones() {
     };
     let all = count("millrace_events_in_total{stream=\"orders\"}");
     assert_eq!(all, 4);
+    assert_eq!(all, count("millrace_http_events_total{stream=\"orders\"}"));
     assert_eq!(all, of("applied") + of("duplicate") + of("late") + of("dead_lettered"));
     assert_eq!(world.json(RESUBMIT, "[]").code(), "bad_request");
     world.close();

@@ -110,6 +110,7 @@ fn metrics_count_what_happened() {
         "millrace_events_total{stream=\"orders\",outcome=\"applied\"} 1",
         "millrace_events_total{stream=\"orders\",outcome=\"dead_lettered\"} 1",
         "millrace_events_in_total{stream=\"orders\"} 2",
+        "millrace_http_events_total{stream=\"orders\"} 2",
         "millrace_http_requests_total{route=\"/v1/features/{group}/{key}\",code=\"200\"} 1",
         "millrace_http_requests_total{route=\"/v1/features/{group}/{key}\",code=\"404\"} 1",
         "millrace_freshness_seconds_count 1",
