@@ -31,6 +31,7 @@ mod metrics;
 mod nearest;
 mod openapi;
 mod originals;
+mod patience;
 mod query;
 mod route;
 mod server;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use millrace_feature::plan::Plan;
 use millrace_store::{Access, FileDisk, Keys, StoreError};
 use millrace_stream::live::{Live, Recovery};
@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use crate::patience::Patience;
 use crate::service::Service;
 use crate::settings::Settings;
 
@@ -162,11 +163,12 @@ async fn connection(stream: TcpStream, service: &Arc<Service>, mut stopped: watc
         let service = Arc::clone(service);
         async move { Ok::<_, std::convert::Infallible>(service.answer(request).await) }
     });
+    let limits = service.settings.limits;
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(service.settings.limits.header_timeout)
+        .header_read_timeout(limits.header_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(Patience::new(stream, limits.write_timeout), answer);
     let mut serving = pin!(serving);
     let mut is_asked = false;
     loop {

@@ -63,6 +63,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long the body may take.
     pub body_timeout: Duration,
+    /// How long a client may take to read some of its answer.
+    pub write_timeout: Duration,
     /// How long requests in flight may take to end when the server stops.
     pub drain_timeout: Duration,
 }
@@ -80,6 +82,7 @@ impl Default for Limits {
             partitions_max: 1_024,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
         }
     }

@@ -154,3 +154,21 @@ fn heads_are_bounded() {
     assert!(told.is_empty() || told.starts_with("HTTP/1.1 431 "), "{told}");
     world.close();
 }
+
+#[test]
+fn a_client_that_does_not_read_its_answers_is_left() {
+    let world = World::with(|settings, _| {
+        settings.limits.write_timeout = Duration::from_millis(300);
+    });
+    let mut stream = world.connect();
+    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    // Far more answers than the buffers between us hold.
+    let requests = "GET /v1/openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(10_000);
+    let _ = stream.write_all(requests.as_bytes());
+    let begun = Instant::now();
+    while !world.get("/metrics").body.contains("\nmillrace_http_connections 1\n") {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is still connected");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    world.close();
+}
