@@ -75,6 +75,15 @@ impl Arguments {
         }
     }
 
+    /// The word of an argument that is one; 0 for others.
+    #[inline]
+    pub(crate) fn word(&self, input: usize, row: usize) -> u64 {
+        match self.inputs.get(input).map(|input| &input.data) {
+            Some(Data::Word(v)) => v[row] as u64,
+            Some(Data::Float(_) | Data::Text(_) | Data::Nested(_)) | None => 0,
+        }
+    }
+
     /// The string argument of an event; `None` for arguments of other types.
     pub(crate) fn text(&self, input: usize, row: usize) -> Option<&str> {
         self.inputs[input].as_texts().map(|t| t.get(row))

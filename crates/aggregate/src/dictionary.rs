@@ -33,6 +33,11 @@ impl Dictionary {
             return u64::from(found);
         }
         let index = self.ends.len() as u32;
+        if self.ends.len() <= LINEAR_MAX {
+            // A key with few strings stays as small as they are.
+            self.text.reserve_exact(s.len());
+            self.ends.reserve_exact(1);
+        }
         self.text.push_str(s);
         self.ends.push(self.text.len() as u32);
         if let Some(mut table) = self.table.take() {

@@ -54,7 +54,7 @@ impl KeyState {
         let empty = Extra::default();
         let extra = self.extra.as_deref().unwrap_or(&empty);
         put(out, extra.ids.len() as u64);
-        extra.ids.iter().for_each(|id| put_bytes(out, id.as_bytes()));
+        extra.ids.iter().for_each(|id| put_bytes(out, id));
         put(out, extra.dictionary.len() as u64);
         for index in 0..extra.dictionary.len() {
             put_bytes(out, extra.dictionary.get(index as u64).as_bytes());
@@ -71,7 +71,7 @@ impl KeyState {
     }
 
     fn encode_rows(&self, shape: &Shape, out: &mut Vec<u8>) {
-        let rows = self.rows.view(shape.stride);
+        let rows = self.view(shape);
         put(out, rows.len() as u64);
         let mut before = 0i64;
         for row in 0..rows.len() {
@@ -112,8 +112,8 @@ impl KeyState {
         if ids > rows {
             return Err(Damaged("more ids than rows"));
         }
-        for _ in 0..ids {
-            extra.ids.push_back(EventId::from_bytes(input.bytes()?));
+        for index in 0..ids {
+            extra.ids.insert(index, input.bytes()?);
         }
         for _ in 0..input.count()? {
             let text = std::str::from_utf8(input.bytes()?).map_err(|_| Damaged("text"))?;
@@ -128,15 +128,13 @@ impl KeyState {
         }
         check_words(shape, &words, &mut extra)?;
         let state_rows = Rows::from_words(words);
-        if rows > INDEX_ABOVE {
-            extra.index = Some(Box::new(Index::build(shape, state_rows.view(shape.stride))));
-        }
+        let index = (rows > INDEX_ABOVE)
+            .then(|| Box::new(Index::build(shape, state_rows.view(shape.stride, 0))));
         let bare = ids == 0
             && extra.dictionary.len() == 0
             && extra.summaries.is_empty()
-            && extra.truncated_to.is_none()
-            && extra.index.is_none();
-        Ok(KeyState { rows: state_rows, extra: (!bare).then(|| Box::new(extra)) })
+            && extra.truncated_to.is_none();
+        Ok(KeyState { rows: state_rows, extra: (!bare).then(|| Box::new(extra)), index })
     }
 }
 

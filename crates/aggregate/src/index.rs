@@ -16,7 +16,10 @@
 use hashbrown::HashMap;
 use millrace_event::EventTime;
 use ruint::aliases::U256;
+use smallvec::{SmallVec, smallvec};
 
+use crate::Arguments;
+use crate::members::Members;
 use crate::partial::{amount, order, square};
 use crate::queue::Queue;
 use crate::readings::{Reading, Readings};
@@ -29,60 +32,71 @@ pub(crate) const INDEX_ABOVE: usize = 48;
 /// Below this many it loses it again.
 pub(crate) const INDEX_BELOW: usize = 12;
 
+/// Small enough that all of it is in the cache after a few misses: the parts that most shapes need
+/// lie in it, and what a read needs of rows and queues is held here too. [`Shape::sizes`] says how
+/// many parts there are of each kind, and [`Cell::places`] which is whose.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     /// The number of the first row.
     base: u64,
     /// The end of all windows.
     at: i64,
-    /// Per window, the number of its first row.
-    cursors: Vec<u64>,
-    /// Per cell.
-    running: Vec<Running>,
-    /// Per lane.
-    ends: Vec<Ends>,
+    /// The time of the first row.
+    oldest: i64,
+    /// Rows before the first that are still in the buffer.
+    skipped: usize,
+    /// Per window.
+    cursors: SmallVec<[Cursor; 3]>,
+    /// Selected rows of those cells of which some rows are not.
+    counts: SmallVec<[u64; 1]>,
+    sums: SmallVec<[i128; 3]>,
+    fronts: SmallVec<[Front; 3]>,
+    /// Least and greatest words of lanes, over all rows of the key.
+    queues: SmallVec<[Queue; 1]>,
+    members: SmallVec<[Members; 1]>,
+    /// Beside each sum, in shapes that need more.
+    wide: Vec<Wide>,
 }
 
-/// One cell over the rows from its window's cursor to the newest.
-#[derive(Clone, Debug, Default)]
-struct Running {
-    /// Selected rows; kept where some are not.
-    count: u64,
-    bad: u64,
-    sum: i128,
-    /// The places of the window's least and greatest word in the lane's queues.
-    min: u64,
-    max: u64,
-    more: Option<Box<More>>,
+/// A window's first row.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    number: u64,
+    /// Its time; `i64::MAX` when the window is empty.
+    time: i64,
 }
 
-/// What few cells need.
-#[derive(Clone, Debug, Default)]
-struct More {
+/// A window's least or greatest word.
+#[derive(Clone, Copy, Debug)]
+struct Front {
+    /// Its place in the queue.
+    place: u64,
+    /// `None` when the window is empty.
+    word: Option<i64>,
+}
+
+/// What few sums need.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wide {
     squares: U256,
-    members: HashMap<u64, u32>,
-}
-
-/// Least and greatest words of one lane, over all rows of the key.
-#[derive(Clone, Debug, Default)]
-struct Ends {
-    min: Queue,
-    max: Queue,
+    bad: u64,
 }
 
 impl Index {
     pub(crate) fn build(shape: &Shape, rows: RowsView<'_>) -> Index {
-        let windows = shape.layout.windows.len();
-        let running = |cell: &Cell| Running {
-            more: cell.needs.has(Needs::SQUARES.or(Needs::DISTINCT)).then(Box::default),
-            ..Running::default()
-        };
+        let sizes = &shape.sizes;
         let mut index = Index {
             base: 0,
             at: i64::MIN,
-            cursors: vec![0; windows],
-            running: shape.cells.iter().map(running).collect(),
-            ends: vec![Ends::default(); shape.lanes.len()],
+            oldest: i64::MAX,
+            skipped: 0,
+            cursors: smallvec![Cursor { number: 0, time: i64::MAX }; shape.layout.windows.len()],
+            counts: smallvec![0; sizes.counts],
+            sums: smallvec![0; sizes.sums],
+            fronts: smallvec![Front { place: 0, word: None }; sizes.fronts],
+            queues: smallvec![Queue::default(); sizes.queues],
+            members: smallvec![Members::default(); sizes.members],
+            wide: vec![Wide::default(); if sizes.wide_sums { sizes.sums } else { 0 }],
         };
         for i in 0..rows.len() {
             index.insert(shape, rows.until(i + 1), i);
@@ -94,43 +108,138 @@ impl Index {
         EventTime(self.at)
     }
 
+    #[inline]
+    pub(crate) fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    pub(crate) fn set_skipped(&mut self, skipped: usize) {
+        self.skipped = skipped;
+    }
+
+    /// The time of the first row.
+    #[inline]
+    pub(crate) fn oldest(&self) -> i64 {
+        self.oldest
+    }
+
     /// Takes in row `i`, which is in `rows` already.
     pub(crate) fn insert(&mut self, shape: &Shape, rows: RowsView<'_>, i: usize) {
         let row = rows.row(i);
         let time = row[0] as i64;
         let number = self.base + i as u64;
         let newest = i + 1 == rows.len();
+        if i == 0 {
+            self.oldest = time;
+        }
         if newest && time > self.at {
             // The new row itself is at the end of every window, so it is never passed over.
             self.advance_over(shape, rows, EventTime(time), i);
-        } else {
+        } else if !newest {
+            self.shift(number);
+        }
+        for (cursor, w) in self.cursors.iter_mut().zip(&shape.layout.windows) {
+            let outside = time <= boundary(w, EventTime(self.at));
+            cursor.number += u64::from(cursor.number == number && outside);
             if !newest {
-                self.shift(number);
-            }
-            for (cursor, w) in self.cursors.iter_mut().zip(&shape.layout.windows) {
-                *cursor += u64::from(*cursor == number && time <= boundary(w, EventTime(self.at)));
+                let first = (cursor.number - self.base) as usize;
+                cursor.time = if first < rows.len() { rows.time(first) } else { i64::MAX };
+            } else if cursor.number == number {
+                cursor.time = time;
             }
         }
-        for (lane, ends) in shape.lanes.iter().zip(&mut self.ends) {
+        for lane in &shape.lanes {
+            if lane.selects(shape, row) {
+                self.insert_into_lane(shape, lane, number, lane.word(row), newest);
+            }
+        }
+    }
+
+    #[inline]
+    fn insert_into_lane(
+        &mut self,
+        shape: &Shape,
+        lane: &Lane,
+        number: u64,
+        word: u64,
+        newest: bool,
+    ) {
+        let ordered = order(lane.kind, word);
+        let (mut min, mut max) = (0, 0);
+        if lane.needs.has(Needs::MIN) {
+            let queue = &mut self.queues[lane.places.min];
+            min = queue.insert(number, ordered, newest, |new, old| new <= old);
+        }
+        if lane.needs.has(Needs::MAX) {
+            let queue = &mut self.queues[lane.places.max];
+            max = queue.insert(number, ordered, newest, |new, old| new >= old);
+        }
+        let amount = if lane.needs.has(Needs::SUM) { amount(lane.kind, word) } else { Some(0) };
+        for cell in &lane.cells {
+            let c = &shape.cells[*cell];
+            let cursor = self.cursors[c.window].number;
+            if number >= cursor {
+                self.add(lane, c, word, amount);
+            }
+            if c.needs.has(Needs::MIN) {
+                let queue = &self.queues[lane.places.min];
+                self.fronts[c.places.min].insert(queue, newest.then_some(min), cursor);
+            }
+            if c.needs.has(Needs::MAX) {
+                let queue = &self.queues[lane.places.max];
+                self.fronts[c.places.max].insert(queue, newest.then_some(max), cursor);
+            }
+        }
+    }
+
+    /// A row comes into a cell.
+    #[inline]
+    fn add(&mut self, lane: &Lane, cell: &Cell, word: u64, amount: Option<i128>) {
+        if !lane.takes_all {
+            self.counts[cell.places.count] += 1;
+        }
+        if cell.needs.has(Needs::SUM) {
+            match amount {
+                Some(amount) => {
+                    self.sums[cell.places.sum] += amount;
+                    if cell.needs.has(Needs::SQUARES) {
+                        self.wide[cell.places.sum].squares += square(amount);
+                    }
+                }
+                None => self.wide[cell.places.sum].bad += 1,
+            }
+        }
+        if cell.needs.has(Needs::DISTINCT) {
+            self.members[cell.places.members].add(word);
+        }
+    }
+
+    /// A window's oldest row leaves its cells.
+    #[inline]
+    fn leave(&mut self, shape: &Shape, window: usize, row: &[u64]) {
+        for cell in &shape.moving_of[window] {
+            let c = &shape.cells[*cell];
+            let lane = &shape.lanes[c.lane];
             if !lane.selects(shape, row) {
                 continue;
             }
             let word = lane.word(row);
-            let changed = ends.insert(lane, number, word, newest);
-            for cell in &lane.cells {
-                let c = &shape.cells[*cell];
-                let cursor = self.cursors[c.window];
-                let running = &mut self.running[*cell];
-                if number >= cursor {
-                    running.insert(lane, c.needs, word);
+            if !lane.takes_all {
+                self.counts[c.places.count] -= 1;
+            }
+            if c.needs.has(Needs::SUM) {
+                match amount(lane.kind, word) {
+                    Some(amount) => {
+                        self.sums[c.places.sum] -= amount;
+                        if c.needs.has(Needs::SQUARES) {
+                            self.wide[c.places.sum].squares -= square(amount);
+                        }
+                    }
+                    None => self.wide[c.places.sum].bad -= 1,
                 }
-                if newest {
-                    running.min = ends.min.advance(running.min.min(changed.0), cursor);
-                    running.max = ends.max.advance(running.max.min(changed.1), cursor);
-                } else {
-                    running.min = ends.min.place(cursor);
-                    running.max = ends.max.place(cursor);
-                }
+            }
+            if c.needs.has(Needs::DISTINCT) {
+                self.members[c.places.members].remove(word);
             }
         }
     }
@@ -139,12 +248,9 @@ impl Index {
     fn shift(&mut self, from: u64) {
         for cursor in &mut self.cursors {
             // A row put before a cursor is outside; one put at it is inside unless expired.
-            *cursor += u64::from(*cursor > from);
+            cursor.number += u64::from(cursor.number > from);
         }
-        for ends in &mut self.ends {
-            ends.min.shift(from);
-            ends.max.shift(from);
-        }
+        self.queues.iter_mut().for_each(|queue| queue.shift(from));
     }
 
     /// Moves the end of all windows to `t`.
@@ -155,49 +261,46 @@ impl Index {
         }
     }
 
+    #[inline]
     fn advance_over(&mut self, shape: &Shape, rows: RowsView<'_>, t: EventTime, end: usize) {
         self.at = t.0;
-        let end = self.base + end as u64;
         for (window, w) in shape.layout.windows.iter().enumerate() {
             let old_end = boundary(w, t);
-            let before = self.cursors[window];
-            let mut cursor = before;
-            while cursor < end {
-                let row = rows.row((cursor - self.base) as usize);
-                if row[0] as i64 > old_end {
-                    break;
-                }
-                self.leave(shape, window, row);
-                cursor += 1;
-            }
-            if cursor != before {
-                self.cursors[window] = cursor;
-                self.advance_ends(shape, window, cursor);
+            if self.cursors[window].time <= old_end {
+                self.advance_window(shape, rows, window, old_end, end);
             }
         }
     }
 
-    /// A window's oldest row leaves it.
-    #[inline]
-    fn leave(&mut self, shape: &Shape, window: usize, row: &[u64]) {
-        for cell in &shape.moving_of[window] {
-            let c = &shape.cells[*cell];
-            let lane = &shape.lanes[c.lane];
-            if lane.selects(shape, row) {
-                self.running[*cell].remove(lane, c.needs, lane.word(row));
-            }
+    fn advance_window(
+        &mut self,
+        shape: &Shape,
+        rows: RowsView<'_>,
+        window: usize,
+        old_end: i64,
+        end: usize,
+    ) {
+        let mut low = (self.cursors[window].number - self.base) as usize;
+        while low < end && rows.time(low) <= old_end {
+            self.leave(shape, window, rows.row(low));
+            low += 1;
         }
+        self.set_cursor(shape, rows.until(end), window, low);
     }
 
-    fn advance_ends(&mut self, shape: &Shape, window: usize, cursor: u64) {
+    /// A window now begins at row `low`, which is not before where it began.
+    fn set_cursor(&mut self, shape: &Shape, rows: RowsView<'_>, window: usize, low: usize) {
+        let number = self.base + low as u64;
+        let time = if low < rows.len() { rows.time(low) } else { i64::MAX };
+        self.cursors[window] = Cursor { number, time };
         for cell in &shape.cells_of[window] {
             let c = &shape.cells[*cell];
-            let (running, ends) = (&mut self.running[*cell], &self.ends[c.lane]);
+            let lane = &shape.lanes[c.lane];
             if c.needs.has(Needs::MIN) {
-                running.min = ends.min.advance(running.min, cursor);
+                self.fronts[c.places.min].advance(&self.queues[lane.places.min], number);
             }
             if c.needs.has(Needs::MAX) {
-                running.max = ends.max.advance(running.max, cursor);
+                self.fronts[c.places.max].advance(&self.queues[lane.places.max], number);
             }
         }
     }
@@ -206,46 +309,43 @@ impl Index {
     pub(crate) fn remove_front(&mut self, shape: &Shape, rows: RowsView<'_>, count: usize) {
         let first = self.base + count as u64;
         for window in 0..self.cursors.len() {
-            let before = self.cursors[window];
-            for number in before..first {
-                self.leave(shape, window, rows.row((number - self.base) as usize));
-            }
-            if before < first {
-                self.cursors[window] = first;
-                self.advance_ends(shape, window, first);
+            let low = (self.cursors[window].number - self.base) as usize;
+            if low < count {
+                (low..count).for_each(|i| self.leave(shape, window, rows.row(i)));
+                self.set_cursor(shape, rows, window, count);
             }
         }
-        for ends in &mut self.ends {
-            ends.min.drop_before(first);
-            ends.max.drop_before(first);
-        }
+        self.queues.iter_mut().for_each(|queue| queue.drop_before(first));
         self.base = first;
+        self.oldest = if count < rows.len() { rows.time(count) } else { i64::MAX };
     }
 
     /// Leaves every cell as the windows stand, with all rows, to `readings`.
+    #[inline]
     pub(crate) fn read(&self, shape: &Shape, rows: RowsView<'_>, readings: &mut Readings) {
         let end = self.base + rows.len() as u64;
-        for (cell, (c, running)) in shape.cells.iter().zip(&self.running).enumerate() {
-            let lane = &shape.lanes[c.lane];
-            let ends = &self.ends[c.lane];
-            let mut reading = Reading {
-                count: running.count as usize,
-                bad: running.bad > 0,
-                sum: running.sum,
-                ..Reading::EMPTY
+        for (cell, c) in shape.cells.iter().enumerate() {
+            let count = if shape.lanes[c.lane].takes_all {
+                end - self.cursors[c.window].number
+            } else {
+                self.counts[c.places.count]
             };
-            if lane.takes_all {
-                reading.count = (end - self.cursors[c.window]) as usize;
+            let mut reading = Reading { count: count as usize, ..Reading::EMPTY };
+            if c.needs.has(Needs::SUM) {
+                reading.sum = self.sums[c.places.sum];
+                if let Some(wide) = self.wide.get(c.places.sum) {
+                    reading.bad = wide.bad > 0;
+                    reading.squares = wide.squares;
+                }
             }
             if c.needs.has(Needs::MIN) {
-                reading.min = ends.min.get(running.min).map_or(i64::MAX, |e| e.1);
+                reading.min = self.fronts[c.places.min].word.unwrap_or(i64::MAX);
             }
             if c.needs.has(Needs::MAX) {
-                reading.max = ends.max.get(running.max).map_or(i64::MIN, |e| e.1);
+                reading.max = self.fronts[c.places.max].word.unwrap_or(i64::MIN);
             }
-            if let Some(more) = &running.more {
-                reading.squares = more.squares;
-                reading.distinct = more.members.len();
+            if c.needs.has(Needs::DISTINCT) {
+                reading.distinct = self.members[c.places.members].len();
             }
             readings.push(shape, cell, &reading);
         }
@@ -262,7 +362,7 @@ impl Index {
         const STEPS: usize = 8;
         for (window, cursor) in shape.layout.windows.iter().zip(&self.cursors) {
             let old_end = boundary(window, t);
-            let cursor = (*cursor - self.base) as usize;
+            let cursor = (cursor.number - self.base) as usize;
             let inside = |i: usize| rows.time(i) > old_end;
             let before = (cursor.saturating_sub(STEPS)..cursor).rev().take_while(|i| inside(*i));
             let low = cursor - before.count();
@@ -279,7 +379,7 @@ impl Index {
         const NEAR: usize = 64;
         let newer = rows.len() - high;
         lows.iter().zip(&self.cursors).all(|(low, cursor)| {
-            let cursor = (*cursor - self.base) as usize;
+            let cursor = (cursor.number - self.base) as usize;
             cursor <= high
                 && *low <= high
                 && newer + cursor.abs_diff(*low) < NEAR + (high - low) / 4
@@ -298,65 +398,53 @@ impl Index {
         for (cell, c) in shape.cells.iter().enumerate() {
             let lane = &shape.lanes[c.lane];
             let low = lows[c.window];
-            let cursor = (self.cursors[c.window] - self.base) as usize;
-            let running = &self.running[cell];
+            let cursor = (self.cursors[c.window].number - self.base) as usize;
             let contents = &mut out[cell];
-            running.contents(c.needs, contents);
-            if lane.takes_all {
-                contents.count = (rows.len() - cursor) as u64;
-            }
-            let mut difference = Difference { lane, needs: c.needs, running, members: None };
+            self.running(lane, c, rows.len() - cursor, contents);
+            let members = c.needs.has(Needs::DISTINCT).then(|| &self.members[c.places.members]);
+            let mut difference = Difference { lane, needs: c.needs, members, touched: None };
             for i in (cursor..low).chain(high..rows.len()) {
                 difference.leave_out(shape, rows.row(i), contents);
             }
             for i in low..cursor {
                 difference.count_in(shape, rows.row(i), contents);
             }
-            self.ends[c.lane].contents(shape, c, rows, (self.base, low, high), contents);
+            self.ends(shape, c, rows, (low, high), contents);
             if c.needs.has(Needs::FIRST.or(Needs::LAST)) && contents.count > 0 {
                 first_and_last(shape, lane, rows.until(high), low, c.needs, contents);
             }
         }
     }
 
-    pub(crate) fn heap_bytes(&self) -> usize {
-        let more = |m: &More| size_of::<More>() + m.members.capacity() * 17;
-        let members: usize = self.running.iter().filter_map(|r| r.more.as_deref()).map(more).sum();
-        let ends: usize = self.ends.iter().map(|e| e.min.heap_bytes() + e.max.heap_bytes()).sum();
-        members
-            + ends
-            + self.running.capacity() * size_of::<Running>()
-            + self.ends.capacity() * size_of::<Ends>()
-            + self.cursors.capacity() * 8
-    }
-}
-
-impl Ends {
-    /// Returns the first changed places.
-    #[inline]
-    fn insert(&mut self, lane: &Lane, number: u64, word: u64, newest: bool) -> (u64, u64) {
-        let ordered = order(lane.kind, word);
-        let mut changed = (0, 0);
-        if lane.needs.has(Needs::MIN) {
-            changed.0 = self.min.insert(number, ordered, newest, |new, old| new <= old);
+    /// A cell as its window stands, without extremes.
+    fn running(&self, lane: &Lane, c: &Cell, rows: usize, out: &mut Contents) {
+        out.count = if lane.takes_all { rows as u64 } else { self.counts[c.places.count] };
+        out.limited = false;
+        if c.needs.has(Needs::SUM) {
+            out.sum = self.sums[c.places.sum];
+            if let Some(wide) = self.wide.get(c.places.sum) {
+                out.bad = wide.bad;
+                if c.needs.has(Needs::SQUARES) {
+                    out.rare().squares = wide.squares;
+                }
+            }
         }
-        if lane.needs.has(Needs::MAX) {
-            changed.1 = self.max.insert(number, ordered, newest, |new, old| new >= old);
+        if c.needs.has(Needs::DISTINCT) {
+            out.distinct = self.members[c.places.members].len();
         }
-        changed
     }
 
-    /// Least and greatest word of rows `low .. high`, given relative to `base`.
-    fn contents(
+    /// Least and greatest word of rows `low .. high`.
+    fn ends(
         &self,
         shape: &Shape,
         cell: &Cell,
         rows: RowsView<'_>,
-        (base, low, high): (u64, usize, usize),
+        (low, high): (usize, usize),
         out: &mut Contents,
     ) {
         let lane = &shape.lanes[cell.lane];
-        let (first, end) = (base + low as u64, base + high as u64);
+        let (first, end) = (self.base + low as u64, self.base + high as u64);
         // The answer over all later rows is the answer here, unless it lies behind the window.
         let inside = |queue: &Queue| match queue.get(queue.place(first)) {
             Some((number, word)) if number < end => Some(word),
@@ -367,74 +455,84 @@ impl Ends {
             selected.map(|row| order(lane.kind, lane.word(row)))
         };
         if cell.needs.has(Needs::MIN) {
-            out.min = inside(&self.min).or_else(|| walk().min()).unwrap_or(i64::MAX);
+            let known = inside(&self.queues[lane.places.min]);
+            out.min = known.or_else(|| walk().min()).unwrap_or(i64::MAX);
         }
         if cell.needs.has(Needs::MAX) {
-            out.max = inside(&self.max).or_else(|| walk().max()).unwrap_or(i64::MIN);
+            let known = inside(&self.queues[lane.places.max]);
+            out.max = known.or_else(|| walk().max()).unwrap_or(i64::MIN);
         }
+    }
+
+    /// Reads what any event will need, so that it is in the cache by then.
+    #[inline]
+    pub(crate) fn peek(&self) -> u64 {
+        let front = self.fronts.first().map_or(0, |f| f.place);
+        let sum = self.sums.first().map_or(0, |s| *s as u64);
+        let queues = self.queues.iter().map(Queue::peek).fold(0, |a, b| a ^ b);
+        self.base ^ front ^ sum ^ queues
+    }
+
+    /// Reads what this event will need: rows that leave a window, and the members it comes to.
+    #[inline]
+    pub(crate) fn peek_for(
+        &self,
+        shape: &Shape,
+        rows: RowsView<'_>,
+        arguments: &Arguments,
+        row: usize,
+    ) -> u64 {
+        let mut read = 0;
+        let t = EventTime(arguments.time(row));
+        for (cursor, window) in self.cursors.iter().zip(&shape.layout.windows) {
+            if cursor.time <= boundary(window, t) {
+                read ^= rows.time((cursor.number - self.base) as usize) as u64;
+            }
+        }
+        for (members, input) in self.members.iter().zip(&shape.member_inputs) {
+            read ^= u64::from(members.count(arguments.word(*input, row)));
+        }
+        read
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let members: usize = self.members.iter().map(Members::heap_bytes).sum();
+        let queues: usize = self.queues.iter().map(Queue::heap_bytes).sum();
+        let spilled = |spilled, bytes| if spilled { bytes } else { 0 };
+        members
+            + queues
+            + spilled(self.cursors.spilled(), self.cursors.capacity() * size_of::<Cursor>())
+            + spilled(self.counts.spilled(), self.counts.capacity() * 8)
+            + spilled(self.sums.spilled(), self.sums.capacity() * size_of::<i128>())
+            + spilled(self.fronts.spilled(), self.fronts.capacity() * size_of::<Front>())
+            + spilled(self.queues.spilled(), self.queues.capacity() * size_of::<Queue>())
+            + spilled(self.members.spilled(), self.members.capacity() * size_of::<Members>())
+            + self.wide.capacity() * size_of::<Wide>()
     }
 }
 
-impl Running {
+impl Front {
+    /// A row was put into the queue: everything from place `changed` on is new, or anything where
+    /// that is not known.
     #[inline]
-    fn insert(&mut self, lane: &Lane, needs: Needs, word: u64) {
-        self.count += 1;
-        if needs.has(Needs::SUM) {
-            match amount(lane.kind, word) {
-                Some(amount) => {
-                    self.sum += amount;
-                    if needs.has(Needs::SQUARES) {
-                        self.more().squares += square(amount);
-                    }
-                }
-                None => self.bad += 1,
+    fn insert(&mut self, queue: &Queue, changed: Option<u64>, cursor: u64) {
+        match changed {
+            Some(changed) if changed > self.place => {}
+            Some(changed) => {
+                self.place = changed;
+                self.advance(queue, cursor);
             }
-        }
-        if needs.has(Needs::DISTINCT) {
-            *self.more().members.entry(word).or_insert(0) += 1;
+            None => {
+                self.place = queue.place(cursor);
+                self.word = queue.word(self.place);
+            }
         }
     }
 
-    /// Takes out a row.
     #[inline]
-    fn remove(&mut self, lane: &Lane, needs: Needs, word: u64) {
-        self.count -= 1;
-        if needs.has(Needs::SUM) {
-            match amount(lane.kind, word) {
-                Some(amount) => {
-                    self.sum -= amount;
-                    if needs.has(Needs::SQUARES) {
-                        self.more().squares -= square(amount);
-                    }
-                }
-                None => self.bad -= 1,
-            }
-        }
-        if needs.has(Needs::DISTINCT)
-            && let hashbrown::hash_map::Entry::Occupied(mut entry) = self.more().members.entry(word)
-        {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
-        }
-    }
-
-    fn more(&mut self) -> &mut More {
-        self.more.get_or_insert_with(Box::default)
-    }
-
-    fn contents(&self, needs: Needs, out: &mut Contents) {
-        out.count = self.count;
-        out.bad = self.bad;
-        out.sum = self.sum;
-        out.limited = false;
-        if let Some(more) = &self.more {
-            out.distinct = more.members.len();
-            if needs.has(Needs::SQUARES) {
-                out.rare().squares = more.squares;
-            }
-        }
+    fn advance(&mut self, queue: &Queue, cursor: u64) {
+        self.place = queue.advance(self.place, cursor);
+        self.word = queue.word(self.place);
     }
 }
 
@@ -442,9 +540,9 @@ impl Running {
 struct Difference<'a> {
     lane: &'a Lane,
     needs: Needs,
-    running: &'a Running,
+    members: Option<&'a Members>,
     /// Of the members touched, how many rows more (or less) there are.
-    members: Option<HashMap<u64, i64>>,
+    touched: Option<HashMap<u64, i64>>,
 }
 
 impl Difference<'_> {
@@ -494,9 +592,8 @@ impl Difference<'_> {
 
     /// Counts rows of a member in or out; returns how many there are now.
     fn count_member(&mut self, word: u64, rows: i64) -> i64 {
-        let more = self.running.more.as_ref();
-        let known = more.and_then(|m| m.members.get(&word)).map_or(0, |n| i64::from(*n));
-        let change = self.members.get_or_insert_default().entry(word).or_insert(0);
+        let known = self.members.map_or(0, |members| i64::from(members.count(word)));
+        let change = self.touched.get_or_insert_default().entry(word).or_insert(0);
         *change += rows;
         known + *change
     }

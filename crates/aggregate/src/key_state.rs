@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use crate::Window;
 use crate::arguments::Arguments;
 use crate::dictionary::Dictionary;
+use crate::ids::Ids;
 use crate::index::{INDEX_ABOVE, INDEX_BELOW, Index};
 use crate::partial::Partial;
 use crate::readings::Readings;
@@ -73,6 +74,7 @@ impl Horizon {
 pub struct KeyState {
     pub(crate) rows: Rows,
     pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) index: Option<Box<Index>>,
 }
 
 /// What only some keys have.
@@ -82,12 +84,11 @@ pub(crate) struct Extra {
     /// The dictionary is compacted when it holds this many strings.
     pub(crate) compact_at: usize,
     /// Ids of the newest `ids.len()` rows.
-    pub(crate) ids: VecDeque<EventId>,
+    pub(crate) ids: Ids,
     /// Per cell of a summarised window, in the order of [`Shape::summary_cells`].
     pub(crate) summaries: Vec<Summary>,
     /// Rows up to here went early because of [`ROWS_PER_KEY_MAX`].
     pub(crate) truncated_to: Option<EventTime>,
-    pub(crate) index: Option<Box<Index>>,
 }
 
 /// The removed events of one cell.
@@ -138,8 +139,9 @@ impl KeyState {
         if shape.has_text {
             let mut words: SmallVec<[u64; 16]> = SmallVec::from_elem(0, shape.stride);
             self.fill(shape, arguments, row, &mut words);
-            self.rows.insert(at, shape.stride).copy_from_slice(&words);
+            self.rows.insert(self.skipped() + at, shape.stride).copy_from_slice(&words);
         } else {
+            let at = self.skipped() + at;
             arguments.fill(shape, row, self.rows.insert(at, shape.stride));
         }
         if let Some(id) = id {
@@ -148,8 +150,15 @@ impl KeyState {
         self.index_row(shape, at);
     }
 
-    fn view(&self, shape: &Shape) -> RowsView<'_> {
-        self.rows.view(shape.stride)
+    #[inline]
+    pub(crate) fn view(&self, shape: &Shape) -> RowsView<'_> {
+        self.rows.view(shape.stride, self.skipped())
+    }
+
+    /// Rows of the buffer that are there no more.
+    #[inline]
+    fn skipped(&self) -> usize {
+        self.index.as_ref().map_or(0, |index| index.skipped())
     }
 
     /// Where a row of this time and id belongs.
@@ -160,7 +169,7 @@ impl KeyState {
             Some(last) if last < time => rows.len(),
             Some(_) => {
                 let mut at = rows.count_until(time);
-                let Some(id) = id else { return at };
+                let Some(id) = id.map(EventId::as_bytes) else { return at };
                 while at > 0 && rows.time(at - 1) == time && self.id(shape, at - 1) > Some(id) {
                     at -= 1;
                 }
@@ -170,7 +179,7 @@ impl KeyState {
     }
 
     /// The id of a row, where it is still kept.
-    fn id(&self, shape: &Shape, row: usize) -> Option<&EventId> {
+    fn id(&self, shape: &Shape, row: usize) -> Option<&[u8]> {
         let ids = &self.extra.as_ref()?.ids;
         let first = self.view(shape).len() - ids.len();
         ids.get(row.checked_sub(first)?)
@@ -200,17 +209,16 @@ impl KeyState {
         // event may fall among them; its id goes as theirs did, and the others still line up.
         let first = rows - 1 - extra.ids.len();
         if at >= first {
-            extra.ids.insert(at - first, id.clone());
+            extra.ids.insert(at - first, id.as_bytes());
         }
     }
 
     fn index_row(&mut self, shape: &Shape, at: usize) {
-        let rows = self.rows.view(shape.stride);
-        match self.extra.as_mut().and_then(|e| e.index.as_mut()) {
+        let rows = self.rows.view(shape.stride, self.skipped());
+        match &mut self.index {
             Some(index) => index.insert(shape, rows, at),
             None if rows.len() > INDEX_ABOVE => {
-                let index = Box::new(Index::build(shape, rows));
-                self.extra().index = Some(index);
+                self.index = Some(Box::new(Index::build(shape, rows)));
             }
             None => {}
         }
@@ -218,10 +226,15 @@ impl KeyState {
 
     /// Removes the rows that lie behind the horizon, and the ids that can no longer matter.
     pub fn remove_until(&mut self, shape: &Shape, horizon: Horizon) {
-        let rows = self.rows.view(shape.stride);
+        let rows = self.view(shape);
         let n = rows.len();
         let mut gone = 0;
-        while gone < n && rows.time(gone) <= horizon.removed_to.0 {
+        let oldest = match &self.index {
+            Some(index) => index.oldest(),
+            None => rows.first_time().unwrap_or(i64::MAX),
+        };
+        while oldest <= horizon.removed_to.0 && gone < n && rows.time(gone) <= horizon.removed_to.0
+        {
             gone += 1;
         }
         if n - gone >= ROWS_PER_KEY_MAX {
@@ -232,12 +245,13 @@ impl KeyState {
         if gone > 0 {
             self.remove_rows(shape, gone, horizon);
         }
+        let skipped = self.skipped();
         let Some(extra) = &mut self.extra else { return };
         if !shape.ordered && !extra.ids.is_empty() {
-            let rows = self.rows.view(shape.stride);
+            let rows = self.rows.view(shape.stride, skipped);
             let settled = rows.count_until(horizon.exact_from.0.saturating_sub(1));
             let first = rows.len() - extra.ids.len();
-            extra.ids.drain(..settled.saturating_sub(first));
+            extra.ids.remove_front(settled.saturating_sub(first));
         }
         self.drop_empty_extra(shape);
     }
@@ -246,27 +260,30 @@ impl KeyState {
         if !shape.summarised.is_empty() {
             for row in 0..gone {
                 let words: SmallVec<[u64; 16]> = SmallVec::from_slice(self.view(shape).row(row));
-                let id = self.id(shape, row).cloned().unwrap_or_else(|| EventId::text(""));
+                let id = EventId::from_bytes(self.id(shape, row).unwrap_or_default());
                 self.summarise(shape, &words, &id, horizon);
             }
         }
+        let skipped = self.skipped();
+        let rows = self.rows.view(shape.stride, skipped);
         if let Some(extra) = &mut self.extra {
-            let rows = self.rows.view(shape.stride);
             let without = rows.len() - extra.ids.len();
-            extra.ids.drain(..gone.saturating_sub(without));
-            if let Some(index) = &mut extra.index {
+            extra.ids.remove_front(gone.saturating_sub(without));
+        }
+        match &mut self.index {
+            None => self.rows.drop_front(gone, shape.stride),
+            Some(index) if rows.len() - gone < INDEX_BELOW => {
+                self.rows.drop_front(index.skipped() + gone, shape.stride);
+                self.index = None;
+            }
+            Some(index) => {
                 index.remove_front(shape, rows, gone);
+                index.set_skipped(self.rows.remove_front(gone, shape.stride, skipped));
             }
         }
-        self.rows.remove_front(gone, shape.stride);
-        let left = self.view(shape).len();
-        if let Some(extra) = &mut self.extra {
-            if left < INDEX_BELOW {
-                extra.index = None;
-            }
-            if shape.has_text && extra.dictionary.len() >= extra.compact_at.max(32) {
-                self.compact_dictionary(shape);
-            }
+        let full = |e: &Extra| e.dictionary.len() >= e.compact_at.max(32);
+        if shape.has_text && self.extra.as_deref().is_some_and(full) {
+            self.compact_dictionary(shape);
         }
     }
 
@@ -313,8 +330,7 @@ impl KeyState {
 
     fn drop_empty_extra(&mut self, shape: &Shape) {
         let Some(extra) = &self.extra else { return };
-        let in_use = extra.index.is_some()
-            || !extra.ids.is_empty()
+        let in_use = !extra.ids.is_empty()
             || !extra.summaries.is_empty()
             || extra.truncated_to.is_some()
             || (shape.has_text && self.view(shape).len() > 0);
@@ -361,13 +377,12 @@ impl KeyState {
             return;
         }
         let t = position.time();
-        let rows = self.rows.view(shape.stride);
+        let rows = self.rows.view(shape.stride, self.skipped());
         let high = self.high(shape, position);
         scratch.cells.clear();
         scratch.cells.resize(shape.cells.len(), Contents::default());
         scratch.lows.clear();
-        let index = self.extra.as_mut().and_then(|e| e.index.as_mut());
-        if let Some(index) = index {
+        if let Some(index) = &mut self.index {
             if high == rows.len() && t >= index.at() {
                 index.advance(shape, rows, t.min(settled));
             }
@@ -400,13 +415,12 @@ impl KeyState {
         readings: &mut Readings,
     ) {
         readings.begin(shape, t.0, self.removed_to(horizon).0);
-        let rows = self.rows.view(shape.stride);
+        let rows = self.rows.view(shape.stride, self.skipped());
         let high = match rows.last_time() {
             Some(last) if last > t.0 => rows.count_until(t.0),
             Some(_) | None => rows.len(),
         };
-        let index = self.extra.as_mut().and_then(|e| e.index.as_mut());
-        match index {
+        match &mut self.index {
             Some(index) if high == rows.len() && t >= index.at() => {
                 index.advance(shape, rows, t);
                 index.read(shape, rows, readings);
@@ -458,8 +472,8 @@ impl KeyState {
         };
         let (id, including) = match position {
             Position::Time(_) => return all,
-            Position::Before(_, id) => (id, false),
-            Position::Including(_, id) => (id, true),
+            Position::Before(_, id) => (id.as_bytes(), false),
+            Position::Including(_, id) => (id.as_bytes(), true),
         };
         let mut high = all;
         while high > 0 && rows.time(high - 1) == t {
@@ -514,11 +528,12 @@ impl KeyState {
 
     /// Drops the strings that no row and no summary uses.
     fn compact_dictionary(&mut self, shape: &Shape) {
+        let skipped = self.skipped();
         let Some(extra) = &mut self.extra else { return };
         let slots: SmallVec<[usize; 8]> =
             shape.lanes.iter().filter(|l| l.kind == Kind::Text).map(|l| l.slot).collect();
         let mut used = vec![false; extra.dictionary.len()];
-        let rows = self.rows.view(shape.stride);
+        let rows = self.rows.view(shape.stride, skipped);
         for row in 0..rows.len() {
             slots.iter().for_each(|s| used[rows.row(row)[*s] as usize] = true);
         }
@@ -530,14 +545,16 @@ impl KeyState {
             let text = shape.layout.inputs[input].ty().physical() == millrace_event::Physical::Text;
             slot.filter(|_| text)
         }) {
-            self.rows.map_slot(shape.stride, slot, |word| map[word as usize]);
+            self.rows.map_slot(shape.stride, skipped, slot, |word| map[word as usize]);
         }
         for partial in text_partials(shape, &mut extra.summaries) {
             partial.for_each_word(|word| *word = map[*word as usize]);
         }
         extra.compact_at = extra.dictionary.len() * 2;
-        if extra.index.is_some() {
-            extra.index = Some(Box::new(Index::build(shape, self.rows.view(shape.stride))));
+        if self.index.is_some() {
+            let mut index = Box::new(Index::build(shape, self.rows.view(shape.stride, skipped)));
+            index.set_skipped(skipped);
+            self.index = Some(index);
         }
     }
 
@@ -545,20 +562,38 @@ impl KeyState {
     /// several keys this way lets their cache misses overlap.
     #[inline]
     pub fn peek(&self) -> u64 {
-        self.rows.peek()
+        match &self.index {
+            Some(index) => index.peek() ^ self.rows.peek_last(),
+            None => self.rows.peek() ^ self.rows.peek_last(),
+        }
+    }
+
+    /// As [`KeyState::peek`], for what this event will need of a busy key.
+    #[inline]
+    pub fn peek_for(&self, shape: &Shape, arguments: &Arguments, row: usize) -> u64 {
+        match &self.index {
+            Some(index) => index.peek_for(shape, self.view(shape), arguments, row),
+            None => 0,
+        }
     }
 
     /// Bytes held for this key, this struct included.
     pub fn bytes(&self) -> usize {
         let extra = self.extra.as_ref().map_or(0, |e| {
             let summaries: usize = e.summaries.iter().map(Summary::bytes).sum();
-            size_of::<Extra>()
-                + e.dictionary.heap_bytes()
-                + e.ids.capacity() * size_of::<EventId>()
-                + summaries
-                + e.index.as_ref().map_or(0, |i| i.heap_bytes() + size_of::<Index>())
+            size_of::<Extra>() + e.dictionary.heap_bytes() + e.ids.heap_bytes() + summaries
         });
-        size_of::<KeyState>() + self.rows.heap_bytes() + extra
+        let index = self.index.as_ref().map_or(0, |i| i.heap_bytes() + size_of::<Index>());
+        size_of::<KeyState>() + self.rows.heap_bytes() + extra + index
+    }
+
+    /// The same key without an index, which every read then finds by a walk.
+    #[cfg(test)]
+    pub(crate) fn without_index(&self, shape: &Shape) -> KeyState {
+        let mut plain = self.clone();
+        plain.rows.drop_front(plain.skipped(), shape.stride);
+        plain.index = None;
+        plain
     }
 
     /// The event time of the newest row, where there is one.

@@ -9,9 +9,13 @@ mod arguments;
 mod dictionary;
 mod encode;
 mod exact;
+mod ids;
 mod index;
 mod key_state;
 mod layout;
+mod members;
+#[cfg(test)]
+mod oracle;
 mod partial;
 mod queue;
 mod readings;

@@ -77,6 +77,18 @@ impl Queue {
         self.entries.get(place.saturating_sub(self.dropped) as usize).copied()
     }
 
+    /// The word at a place, if there is an entry.
+    #[inline]
+    pub(crate) fn word(&self, place: u64) -> Option<i64> {
+        self.get(place).map(|e| e.1)
+    }
+
+    /// Reads the newest entry, so that it is in the cache.
+    #[inline]
+    pub(crate) fn peek(&self) -> u64 {
+        self.entries.back().map_or(0, |e| e.0)
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
         self.entries.capacity() * size_of::<(u64, i64)>()
     }

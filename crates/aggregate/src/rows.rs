@@ -2,13 +2,12 @@
 
 use millrace_event::EventTime;
 
-/// Rows of `stride` words each; word 0 is the event time. Removing from the front is O(1)
-/// amortised: rows are skipped first, and moved when more than half of the buffer is skipped.
+/// Rows of `stride` words each; word 0 is the event time. Removing many from the front is O(1)
+/// amortised: rows are skipped first, and moved when more than half of the buffer is skipped. How
+/// many are skipped is kept by whoever has many rows, the index of a busy key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     words: Vec<u64>,
-    /// Rows skipped at the front.
-    skipped: u32,
 }
 
 /// A borrowed view that knows the stride.
@@ -47,6 +46,11 @@ impl<'a> RowsView<'a> {
     }
 
     #[inline]
+    pub(crate) fn first_time(self) -> Option<i64> {
+        (self.len() > 0).then(|| self.time(0))
+    }
+
+    #[inline]
     pub(crate) fn last_time(self) -> Option<i64> {
         self.len().checked_sub(1).map(|i| self.time(i))
     }
@@ -72,14 +76,15 @@ impl<'a> RowsView<'a> {
 }
 
 impl Rows {
-    pub(crate) fn view(&self, stride: usize) -> RowsView<'_> {
-        RowsView { words: &self.words[self.skipped as usize * stride..], stride }
+    #[inline]
+    pub(crate) fn view(&self, stride: usize, skipped: usize) -> RowsView<'_> {
+        RowsView { words: &self.words[skipped * stride..], stride }
     }
 
-    /// Inserts a row before row `at` and returns its words, all zero.
+    /// Inserts a row before row `at` of the buffer and returns its words, all zero.
     pub(crate) fn insert(&mut self, at: usize, stride: usize) -> &mut [u64] {
         self.grow(stride);
-        let start = (self.skipped as usize + at) * stride;
+        let start = at * stride;
         let end = self.words.len();
         self.words.resize(end + stride, 0);
         if start < end {
@@ -97,43 +102,59 @@ impl Rows {
         }
         let rows = capacity / stride;
         let more = match rows {
-            0..=3 => 2,
-            4..=7 => 4,
-            8..=31 => rows / 2,
+            0..=15 => 4,
+            16..=31 => rows / 2,
             _ => rows,
         };
         self.words.reserve_exact(more * stride);
     }
 
-    pub(crate) fn remove_front(&mut self, count: usize, stride: usize) {
-        self.skipped += count as u32;
-        let skipped = self.skipped as usize * stride;
-        if skipped * 2 >= self.words.len() {
-            self.words.drain(..skipped);
-            self.skipped = 0;
-            let rows = self.words.len() / stride;
-            if self.words.capacity() > 4 * self.words.len().max(4 * stride) {
-                self.words.shrink_to((rows + 2) * stride);
-            }
+    /// Removes `count` rows after those `skipped`; returns how many are skipped now.
+    pub(crate) fn remove_front(&mut self, count: usize, stride: usize, skipped: usize) -> usize {
+        let skipped = skipped + count;
+        if skipped * stride * 2 < self.words.len() {
+            return skipped;
+        }
+        self.drop_front(skipped, stride);
+        0
+    }
+
+    /// Removes the first `count` rows of the buffer and moves the others.
+    pub(crate) fn drop_front(&mut self, count: usize, stride: usize) {
+        self.words.drain(..count * stride);
+        let rows = self.words.len() / stride;
+        if self.words.capacity() > 4 * self.words.len().max(4 * stride) {
+            self.words.shrink_to((rows + 2) * stride);
         }
     }
 
     /// Rewrites one word of every row.
-    pub(crate) fn map_slot(&mut self, stride: usize, slot: usize, map: impl Fn(u64) -> u64) {
-        let skipped = self.skipped as usize;
+    pub(crate) fn map_slot(
+        &mut self,
+        stride: usize,
+        skipped: usize,
+        slot: usize,
+        map: impl Fn(u64) -> u64,
+    ) {
         for row in self.words.chunks_exact_mut(stride).skip(skipped) {
             row[slot] = map(row[slot]);
         }
     }
 
     pub(crate) fn from_words(words: Vec<u64>) -> Rows {
-        Rows { words, skipped: 0 }
+        Rows { words }
     }
 
     /// The first word of the buffer: reading it brings the rows into the cache.
     #[inline]
     pub(crate) fn peek(&self) -> u64 {
         self.words.first().copied().unwrap_or(0)
+    }
+
+    /// The last word of the buffer: it lies beside where the next row goes.
+    #[inline]
+    pub(crate) fn peek_last(&self) -> u64 {
+        self.words.last().copied().unwrap_or(0)
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {

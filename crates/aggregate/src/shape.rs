@@ -71,6 +71,8 @@ pub(crate) struct Lane {
     /// Whether every row is selected.
     pub(crate) takes_all: bool,
     pub(crate) way: Way,
+    /// Its queues in an index.
+    pub(crate) places: Places,
 }
 
 /// How a lane's cells are found by a walk over few rows.
@@ -92,6 +94,32 @@ pub(crate) struct Cell {
     pub(crate) lane: usize,
     pub(crate) window: usize,
     pub(crate) needs: Needs,
+    /// Where a busy key holds what the cell needs.
+    pub(crate) places: Places,
+}
+
+/// The places of a cell's (or a lane's) parts in an index, each in a list of its own. A place is
+/// meaningful only where the part is needed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) count: usize,
+    pub(crate) sum: usize,
+    pub(crate) members: usize,
+    pub(crate) min: usize,
+    pub(crate) max: usize,
+}
+
+/// How many parts of each kind an index has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sizes {
+    pub(crate) counts: usize,
+    pub(crate) sums: usize,
+    pub(crate) members: usize,
+    /// Fronts of windows in queues, and the queues.
+    pub(crate) fronts: usize,
+    pub(crate) queues: usize,
+    /// Whether sums need more than themselves: squares, or amounts that cannot be added.
+    pub(crate) wide_sums: bool,
 }
 
 /// How an aggregate's value is made from its cell.
@@ -153,6 +181,10 @@ pub struct Shape {
     pub(crate) cells_of: Vec<Vec<usize>>,
     /// Per window, those cells of a busy key that change when a row leaves it.
     pub(crate) moving_of: Vec<Vec<usize>>,
+    /// What the index of a busy key consists of.
+    pub(crate) sizes: Sizes,
+    /// Per place of members, the argument they come from.
+    pub(crate) member_inputs: Vec<usize>,
     /// Whether values can wait in [`crate::Readings`] until they are made into columns.
     pub(crate) deferred: bool,
     /// Per cell, its outputs.
@@ -184,6 +216,8 @@ impl Shape {
             outputs: Vec::new(),
             cells_of: vec![Vec::new(); layout.windows.len()],
             moving_of: vec![Vec::new(); layout.windows.len()],
+            sizes: Sizes::default(),
+            member_inputs: Vec::new(),
             deferred: false,
             outputs_of: Vec::new(),
             widths: Vec::new(),
@@ -225,6 +259,7 @@ impl Shape {
         for lane in &mut shape.lanes {
             lane.way = lane.way();
         }
+        shape.place_parts();
         shape
     }
 
@@ -298,6 +333,37 @@ impl Shape {
         self.ordered = self.lanes.iter().any(|l| l.needs.has(Needs::FIRST.or(Needs::LAST)));
     }
 
+    /// Gives every part of an index its place.
+    fn place_parts(&mut self) {
+        fn next(size: &mut usize, needed: bool) -> usize {
+            let place = *size;
+            *size += usize::from(needed);
+            place
+        }
+        let sizes = &mut self.sizes;
+        for lane in &mut self.lanes {
+            lane.places.min = next(&mut sizes.queues, lane.needs.has(Needs::MIN));
+            lane.places.max = next(&mut sizes.queues, lane.needs.has(Needs::MAX));
+        }
+        for cell in &mut self.cells {
+            let lane = &self.lanes[cell.lane];
+            let sums = cell.needs.has(Needs::SUM);
+            cell.places = Places {
+                count: next(&mut sizes.counts, !lane.takes_all),
+                sum: next(&mut sizes.sums, sums),
+                members: next(&mut sizes.members, cell.needs.has(Needs::DISTINCT)),
+                min: next(&mut sizes.fronts, cell.needs.has(Needs::MIN)),
+                max: next(&mut sizes.fronts, cell.needs.has(Needs::MAX)),
+            };
+            if cell.needs.has(Needs::DISTINCT) {
+                let input = self.slots.iter().position(|slot| *slot == Some(lane.slot));
+                self.member_inputs.push(input.unwrap_or(usize::MAX));
+            }
+            sizes.wide_sums |= sums && lane.kind == Kind::Float;
+            sizes.wide_sums |= cell.needs.has(Needs::SQUARES);
+        }
+    }
+
     fn lane(&self, filter: Option<usize>, input: Option<usize>) -> Lane {
         let slot = input.and_then(|i| self.slots[i]);
         let kind = match (slot, input.map(|i| self.layout.inputs[i].ty().physical())) {
@@ -319,6 +385,7 @@ impl Shape {
             cells: Vec::new(),
             takes_all: filter.is_none() && null_bit == 0,
             way: Way::General,
+            places: Places::default(),
         }
     }
 
@@ -344,7 +411,12 @@ impl Shape {
         let known = lane.cells.iter().copied().find(|c| self.cells[*c].window == window);
         let cell = known.unwrap_or_else(|| {
             lane.cells.push(self.cells.len());
-            self.cells.push(Cell { lane: lane_index, window, needs: Needs::default() });
+            self.cells.push(Cell {
+                lane: lane_index,
+                window,
+                needs: Needs::default(),
+                places: Places::default(),
+            });
             self.cells.len() - 1
         });
         self.cells[cell].needs = self.cells[cell].needs.or(needs);

@@ -13,10 +13,12 @@ mod keys;
 )]
 pub mod live;
 mod ordered;
+mod probe;
 mod registry;
 mod remembered;
 mod settings;
 mod shard;
+mod slots;
 mod table;
 pub mod test_run;
 

@@ -53,11 +53,12 @@ impl Shard {
         let table = &mut self.tables[input.group];
         for rows in rows.chunks(LOOKAHEAD) {
             let mut slots = [0u32; LOOKAHEAD];
+            warm_index(table, input, rows);
             for (slot, row) in slots.iter_mut().zip(rows) {
                 let row = *row as usize;
                 *slot = table.find_or_insert(input.keys.hashes[row], input.keys.get(row));
             }
-            warm(table, &slots[..rows.len()]);
+            warm(table, input, &slots[..rows.len()], rows);
             for (slot, row) in slots.iter().zip(rows) {
                 let row = *row as usize;
                 let state = table.change(*slot, input.shape, cold)?;
@@ -106,6 +107,7 @@ impl Shard {
         let mut slots = [0u32; LOOKAHEAD];
         for rows in rows.chunks(LOOKAHEAD) {
             let table = &mut self.tables[input.group];
+            warm_index(table, input, rows);
             for (slot, row) in slots.iter_mut().zip(rows) {
                 let row = *row as usize;
                 *slot = if input.keys.present[row] {
@@ -114,7 +116,7 @@ impl Shard {
                     NO_KEY
                 };
             }
-            warm(table, &slots[..rows.len()]);
+            warm(table, input, &slots[..rows.len()], rows);
             for (slot, row) in slots.iter().zip(rows) {
                 self.read_and_apply_one(input, *slot, *row as usize, out)?;
             }
@@ -208,10 +210,24 @@ impl Shard {
     }
 }
 
-/// Brings the rows of these keys into the cache together.
+/// Begins to look for the keys of these events, together: in the index, then in the slots.
 #[inline]
-fn warm(table: &Table, slots: &[u32]) {
-    std::hint::black_box(slots.iter().fold(0, |all, slot| all ^ table.peek(*slot)));
+fn warm_index(table: &Table, input: &GroupRows<'_>, rows: &[u32]) {
+    let hashes = || rows.iter().map(|row| input.keys.hashes[*row as usize]);
+    std::hint::black_box(hashes().fold(0, |all, hash| all ^ table.peek_index(hash)));
+    std::hint::black_box(hashes().fold(0, |all, hash| all ^ table.peek_slot(hash)));
+}
+
+/// Brings what these events need of their keys into the cache, together: first the rows and the
+/// index of each key, then what the event needs of them.
+#[inline]
+fn warm(table: &Table, input: &GroupRows<'_>, slots: &[u32], rows: &[u32]) {
+    let states = || slots.iter().map(|slot| table.peek(*slot));
+    let first = states().flatten().fold(0, |all, state| all ^ state.peek());
+    let second = states().zip(rows).filter_map(|(state, row)| {
+        state.map(|state| state.peek_for(input.shape, input.arguments, *row as usize))
+    });
+    std::hint::black_box(second.fold(first, |all, word| all ^ word));
 }
 
 /// No slot: the event's key is null.

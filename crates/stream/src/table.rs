@@ -1,11 +1,13 @@
 //! The key states of one group in one shard.
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 use millrace_aggregate::{DecodeError, Horizon, KeyState, Shape};
 use millrace_event::Key;
 use millrace_store::{BlockReader, Location, SegmentId};
 
 use crate::keys::hash_key;
+use crate::probe::Probe;
+use crate::slots::{Residence, Slot, SlotKey, Slots};
 
 /// Where key states that are not in memory are read from.
 pub trait ColdBlocks {
@@ -32,19 +34,6 @@ impl ColdBlocks for BlockReader {
     }
 }
 
-#[derive(Debug)]
-enum Residence {
-    Memory(KeyState),
-    Disk,
-}
-
-#[derive(Debug)]
-struct Slot {
-    key: Key,
-    state: Residence,
-    flags: u8,
-}
-
 /// Changed since the last checkpoint began.
 const DIRTY: u8 = 1;
 /// Belongs to the checkpoint under way, and not yet captured.
@@ -69,8 +58,8 @@ pub(crate) struct Table {
     hasher: DefaultHashBuilder,
     /// Whether changes are noted for checkpoints.
     tracked: bool,
-    index: HashTable<u32>,
-    slots: Vec<Slot>,
+    index: Probe,
+    slots: Slots,
     free: Vec<u32>,
     dirty: Vec<u32>,
     pending: Vec<u32>,
@@ -92,8 +81,8 @@ impl Table {
         Table {
             hasher,
             tracked,
-            index: HashTable::new(),
-            slots: Vec::new(),
+            index: Probe::default(),
+            slots: Slots::default(),
             free: Vec::new(),
             dirty: Vec::new(),
             pending: Vec::new(),
@@ -110,7 +99,7 @@ impl Table {
 
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        self.index.find(hash, |slot| is(self.slots[*slot as usize].key.as_bytes(), key)).copied()
+        self.index.find(hash, |slot| self.slots[slot as usize].key.is(key))
     }
 
     #[inline]
@@ -119,7 +108,7 @@ impl Table {
             return found;
         }
         let slot = Slot {
-            key: Key::from_bytes(key),
+            key: SlotKey::new(key),
             state: Residence::Memory(KeyState::default()),
             flags: USED,
         };
@@ -133,9 +122,7 @@ impl Table {
                 self.slots.len() as u32 - 1
             }
         };
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        let rehash = |s: &u32| hash_key(hasher, slots[*s as usize].key.as_bytes());
-        self.index.insert_unique(hash, at, rehash);
+        self.index.insert(hash, at);
         at
     }
 
@@ -162,12 +149,25 @@ impl Table {
         }
     }
 
-    /// Reads a word of a key's rows ahead of time.
+    /// Reads where the look for a key begins.
     #[inline]
-    pub(crate) fn peek(&self, at: u32) -> u64 {
+    pub(crate) fn peek_index(&self, hash: u64) -> u64 {
+        self.index.peek(hash)
+    }
+
+    /// Reads the slot that a key most likely has.
+    #[inline]
+    pub(crate) fn peek_slot(&self, hash: u64) -> u8 {
+        let slot = self.index.guess(hash).and_then(|slot| self.slots.get(slot as usize));
+        slot.map_or(0, |slot| slot.flags)
+    }
+
+    /// The key state ahead of time, where it is in memory.
+    #[inline]
+    pub(crate) fn peek(&self, at: u32) -> Option<&KeyState> {
         match self.slots.get(at as usize).map(|s| &s.state) {
-            Some(Residence::Memory(state)) => state.peek(),
-            Some(Residence::Disk) | None => 0,
+            Some(Residence::Memory(state)) => Some(state),
+            Some(Residence::Disk) | None => None,
         }
     }
 
@@ -206,7 +206,7 @@ impl Table {
         slot.flags |= UNPUBLISHED;
         let mut bytes = Vec::with_capacity(128);
         state.encode(shape, &mut bytes);
-        self.captured.push((slot.key.clone(), Some(bytes)));
+        self.captured.push((slot.key.to_key(), Some(bytes)));
     }
 
     /// A checkpoint begins: what is dirty now belongs to it.
@@ -295,11 +295,9 @@ impl Table {
     }
 
     fn remove(&mut self, at: u32, hash: u64) {
-        if let Ok(entry) = self.index.find_entry(hash, |s| *s == at) {
-            entry.remove();
-        }
+        self.index.remove(hash, at);
         let slot = &mut self.slots[at as usize];
-        slot.key = Key::default();
+        slot.key = SlotKey::Word([0; 8]);
         slot.state = Residence::Memory(KeyState::default());
         slot.flags = FREE;
         if let Some(location) = self.locations.get_mut(at as usize) {
@@ -339,7 +337,7 @@ impl Table {
             if state.is_empty(shape, horizon) {
                 let hash = hash_key(&self.hasher, slot.key.as_bytes());
                 if self.tracked {
-                    self.removed.push(slot.key.clone());
+                    self.removed.push(slot.key.to_key());
                 }
                 self.remove(at, hash);
             } else if spill
@@ -397,24 +395,15 @@ impl Table {
     /// Bytes of the key states in memory, and of the table around them.
     pub(crate) fn bytes(&self) -> (usize, usize) {
         let mut states = 0;
-        for slot in &self.slots {
+        for slot in self.slots.iter() {
             if let Residence::Memory(state) = &slot.state {
                 states += state.bytes();
             }
             states += slot.key.heap_bytes();
         }
         let around = self.slots.capacity() * (size_of::<Slot>() - size_of::<KeyState>())
-            + self.index.capacity() * 5
+            + self.index.heap_bytes()
             + self.locations.capacity() * size_of::<Option<Location>>();
         (states, around)
-    }
-}
-
-/// Whether two keys are equal; most are one word.
-#[inline]
-fn is(a: &[u8], b: &[u8]) -> bool {
-    match (<&[u8; 8]>::try_from(a), <&[u8; 8]>::try_from(b)) {
-        (Ok(a), Ok(b)) => u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b),
-        _ => a == b,
     }
 }

@@ -1,0 +1,218 @@
+//! A busy key's index against a walk over its rows: whatever comes in whatever order, wherever the
+//! read is, the values are the same to the bit.
+
+use std::sync::Arc;
+
+use millrace_event::expr::{Expr, Kind};
+use millrace_event::{
+    Batch, Column, Data, EventId, EventTime, Field, Mark, Physical, Schema, Span, State, Type,
+};
+use proptest::prelude::*;
+
+use crate::index::Index;
+use crate::{
+    Aggregate, Arguments, Function, Horizon, Input, KeyState, Layout, Position, Readings, Scratch,
+    Shape, Window,
+};
+
+const WIDTHS: [i64; 3] = [40, 300, 1_000];
+/// How far behind the newest event reads are exact.
+const HISTORY: i64 = 60;
+
+#[derive(Clone, Debug)]
+struct Step {
+    /// Of the event, from the newest so far.
+    ahead: i64,
+    word: Option<i64>,
+    float: f64,
+    selected: bool,
+    /// Of the read, from the newest event.
+    at: i64,
+    kind: u8,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let word = prop::option::weighted(0.9, prop_oneof![-3i64..3, Just(i64::MAX), Just(1 << 40)]);
+    let float = prop_oneof![-2.0f64..2.0, Just(1e300), Just(0.5)];
+    let ahead = prop_oneof![4 => 0i64..12, 1 => -80i64..0, 1 => Just(200i64)];
+    let step = (ahead, word, float, any::<bool>(), -70i64..90, 0u8..3);
+    let step = step.prop_map(|(ahead, word, float, selected, at, kind)| Step {
+        ahead,
+        word,
+        float,
+        selected,
+        at,
+        kind,
+    });
+    prop::collection::vec(step, 60..220)
+}
+
+fn shape(functions: &[(Function, Option<usize>, Option<usize>)], summaries: bool) -> Shape {
+    let column = |index, ty, nullable| Expr { kind: Kind::Column(index), ty, nullable };
+    let mut windows: Vec<Window> =
+        WIDTHS.iter().map(|w| Window::Sliding { width: Span(*w), every: None }).collect();
+    if summaries {
+        windows.push(Window::Sliding { width: Span(500), every: Some(Span(50)) });
+        windows.push(Window::Lifetime);
+    }
+    let aggregates = (0..windows.len()).flat_map(|window| {
+        functions.iter().map(move |(function, input, filter)| Aggregate {
+            function: *function,
+            input: *input,
+            filter: *filter,
+            window,
+            ty: match (function, input) {
+                (Function::Count | Function::Distinct, _) => Type::Int,
+                (Function::Mean | Function::Stddev | Function::Variance, _) | (_, Some(1)) => {
+                    Type::Float
+                }
+                (Function::LastN(_), _) => Type::List(Box::new(Type::Int)),
+                _ => Type::Int,
+            },
+        })
+    });
+    Shape::new(Arc::new(Layout {
+        inputs: vec![
+            Input { expr: column(3, Type::Int, true) },
+            Input { expr: column(4, Type::Float, false) },
+        ],
+        filters: vec![column(2, Type::Bool, false)],
+        aggregates: aggregates.collect(),
+        windows,
+        hash: 1,
+    }))
+}
+
+fn batch(number: i64, time: i64, step: &Step) -> Batch {
+    let field = |name: &str, ty, nullable| Field { name: Arc::from(name), ty, nullable };
+    let schema = Schema {
+        stream: Arc::from("s"),
+        fields: vec![
+            field("id", Type::Int, false),
+            field("time", Type::Timestamp, false),
+            field("selected", Type::Bool, false),
+            field("word", Type::Int, true),
+            field("float", Type::Float, false),
+        ],
+        id: 0,
+        time: 1,
+        lateness: Span(HISTORY),
+    };
+    let mark = if step.word.is_some() { Mark::OK } else { Mark::null(State::Empty) };
+    Batch {
+        schema: Arc::new(schema),
+        columns: vec![
+            Column::words(vec![number]),
+            Column::words(vec![time]),
+            Column::words(vec![i64::from(step.selected)]),
+            Column::with_marks(Data::Word(vec![step.word.unwrap_or(0)]), Some(vec![mark])),
+            Column::floats(vec![step.float]),
+        ],
+    }
+}
+
+fn columns(shape: &Shape) -> Vec<Column> {
+    shape.layout().aggregates.iter().map(|a| Column::new(a.ty.physical())).collect()
+}
+
+fn read(state: &mut KeyState, shape: &Shape, at: &Position, horizon: Horizon) -> Vec<Column> {
+    let mut out = columns(shape);
+    state.read(shape, at, horizon, horizon.exact_from, &mut Scratch::default(), &mut out);
+    out
+}
+
+fn assert_same(shape: &Shape, got: &[Column], expected: &[Column], what: &str) {
+    for ((a, b), aggregate) in got.iter().zip(expected).zip(&shape.layout().aggregates) {
+        assert_eq!(a.mark(0), b.mark(0), "{what}: {aggregate:?}");
+        let bits = |column: &Column| match &column.data {
+            Data::Float(x) => x.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+            Data::Word(_) | Data::Text(_) | Data::Nested(_) => Vec::new(),
+        };
+        if aggregate.ty.physical() == Physical::Float {
+            assert_eq!(bits(a), bits(b), "{what}: {aggregate:?}");
+        } else {
+            assert_eq!(a.data, b.data, "{what}: {aggregate:?}");
+        }
+    }
+}
+
+/// Runs the steps on a key that has an index from its first row on, and reads after each, also
+/// from a copy that has none.
+fn check(shape: &Shape, steps: &[Step]) {
+    let mut state = KeyState::default();
+    let mut newest = 10_000;
+    for (number, step) in (0..).zip(steps) {
+        let time = newest + step.ahead;
+        newest = newest.max(time);
+        let horizon = Horizon::at(shape, EventTime(newest - HISTORY));
+        let batch = batch(number, time, step);
+        let arguments = Arguments::evaluate(shape, &batch);
+        state.insert(shape, &arguments, 0, Some(&EventId::int(number)), horizon);
+        if state.index.is_none() && number == 20 {
+            state.index = Some(Box::new(Index::build(shape, state.view(shape))));
+        }
+        let t = EventTime(newest + step.at.max(-HISTORY));
+        let at = match step.kind {
+            0 => Position::Time(t),
+            1 => Position::Before(t, EventId::int(number - 1)),
+            _ => Position::Including(t, EventId::int(number - 1)),
+        };
+        let expected = read(&mut state.without_index(shape), shape, &at, horizon);
+        let got = read(&mut state, shape, &at, horizon);
+        assert_same(shape, &got, &expected, &format!("event {number}, {at:?}"));
+        if shape.is_deferred() {
+            let at = EventTime(newest + step.at.max(0));
+            let expected =
+                read(&mut state.without_index(shape), shape, &Position::Time(at), horizon);
+            for (mut state, what) in
+                [(state.clone(), "as it is"), (state.without_index(shape), "walk")]
+            {
+                let mut readings = Readings::default();
+                state.read_deferred(shape, at, horizon, &mut readings);
+                let mut got = columns(shape);
+                readings.finish(shape, &mut got);
+                assert_same(shape, &got, &expected, &format!("event {number}, deferred, {what}"));
+            }
+        }
+    }
+}
+
+const SIMPLE: [(Function, Option<usize>, Option<usize>); 14] = [
+    (Function::Count, None, None),
+    (Function::Count, None, Some(0)),
+    (Function::Count, Some(0), None),
+    (Function::Sum, Some(0), None),
+    (Function::Sum, Some(0), Some(0)),
+    (Function::Sum, Some(1), None),
+    (Function::Mean, Some(1), Some(0)),
+    (Function::Min, Some(0), None),
+    (Function::Max, Some(0), Some(0)),
+    (Function::Max, Some(1), None),
+    (Function::Distinct, Some(0), None),
+    (Function::Distinct, Some(1), Some(0)),
+    (Function::Stddev, Some(1), None),
+    (Function::Variance, Some(0), Some(0)),
+];
+
+const ORDERED: [(Function, Option<usize>, Option<usize>); 3] = [
+    (Function::First, Some(0), None),
+    (Function::Last, Some(0), Some(0)),
+    (Function::LastN(3), Some(0), None),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn an_index_gives_what_a_walk_gives(steps in steps()) {
+        let shape = shape(&SIMPLE, false);
+        assert!(shape.is_deferred());
+        check(&shape, &steps);
+    }
+
+    #[test]
+    fn so_it_does_with_tiles_a_lifetime_and_order(steps in steps()) {
+        let functions: Vec<_> = SIMPLE.iter().chain(&ORDERED).copied().collect();
+        check(&shape(&functions, true), &steps);
+    }
+}
