@@ -169,6 +169,21 @@ impl Engine {
         head: &[u8],
         blocks: impl IntoIterator<Item = Result<(Block, Option<Location>), E>>,
     ) -> Result<(Engine, Restored), EngineError> {
+        Engine::restore_within(plan, settings, head, blocks, usize::MAX)
+    }
+
+    /// As [`Engine::restore`]; once the key states in memory take `memory_max` bytes, the others
+    /// stay where the checkpoint has them, to be read when they are needed.
+    ///
+    /// # Errors
+    /// As [`Engine::restore`].
+    pub fn restore_within<E: std::fmt::Display>(
+        plan: Arc<Plan>,
+        settings: Settings,
+        head: &[u8],
+        blocks: impl IntoIterator<Item = Result<(Block, Option<Location>), E>>,
+        memory_max: usize,
+    ) -> Result<(Engine, Restored), EngineError> {
         let head: Head =
             serde_json::from_slice(head).map_err(|e| EngineError::Restore(e.to_string()))?;
         if head.version != VERSION {
@@ -181,9 +196,11 @@ impl Engine {
         engine.restore_clocks(&head);
         let (registry, started_empty) = Registry::continued(head.tables, &engine.plan)?;
         engine.registry = registry;
+        let mut memory_left = memory_max;
         for block in blocks {
             let (block, location) = block.map_err(|e| EngineError::Restore(e.to_string()))?;
-            engine.restore_block(&block, location)?;
+            let bytes = engine.restore_block(&block, location, memory_left)?;
+            memory_left = memory_left.saturating_sub(bytes);
         }
         let keys = (0..engine.plan.groups.len())
             .map(|group| engine.shards.iter().map(|s| s.tables[group].len() as u64).sum::<u64>())
@@ -202,12 +219,14 @@ impl Engine {
         }
     }
 
-    /// Takes in one block; the place of one that belongs to nobody any more is given up.
+    /// Takes in one block, and returns the bytes of memory that its key state takes; the place of
+    /// one that belongs to nobody any more is given up.
     fn restore_block(
         &mut self,
         block: &Block,
         location: Option<Location>,
-    ) -> Result<(), EngineError> {
+        memory_left: usize,
+    ) -> Result<usize, EngineError> {
         if block.table >= ID_TABLES {
             let stream = self.registry.stream_of(block.table);
             if let (Some(stream), Some(bytes)) = (stream, &block.bytes) {
@@ -218,22 +237,27 @@ impl Engine {
                     state.remembered.restore(id, time);
                 }
             }
-            return Ok(());
+            return Ok(0);
         }
         let Some(group) = self.registry.group_of(block.table) else {
             self.unclaimed.extend(location);
-            return Ok(());
+            return Ok(0);
         };
         let hash = hash_key(&self.hasher, block.key.as_bytes());
         let shape = Arc::clone(&self.shapes[group]);
         let shards = self.shards.len();
         let table = &mut self.shards[shard_of(hash, shards)].tables[group];
         let bytes = block.bytes.as_ref().map(|bytes| (&*shape, bytes.as_slice()));
-        table.restore(hash, &block.key, bytes).map_err(|e| EngineError::Restore(e.to_string()))?;
+        let restored = table.restore(hash, &block.key, bytes);
+        let bytes = restored.map_err(|e| EngineError::Restore(e.to_string()))?;
         if let (Some(location), Some(_)) = (location, &block.bytes) {
             table.locate(hash, &block.key, location);
+            if bytes > memory_left {
+                table.set_aside(hash, &block.key);
+                return Ok(0);
+            }
         }
-        Ok(())
+        Ok(bytes)
     }
 
     /// Notes where a finished checkpoint put a block, so that it can be spilled and moved.

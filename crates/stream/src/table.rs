@@ -256,26 +256,38 @@ impl Table {
         }
     }
 
-    /// Puts a key state as a checkpoint has it; `None` removes the key.
+    /// Puts a key state as a checkpoint has it and returns its bytes; `None` removes the key.
     pub(crate) fn restore(
         &mut self,
         hash: u64,
         key: &Key,
         bytes: Option<(&Shape, &[u8])>,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<usize, DecodeError> {
         match bytes {
             Some((shape, bytes)) => {
                 let state = KeyState::decode(shape, bytes)?;
-                let at = self.find_or_insert(hash, key.as_bytes());
-                self.slots[at as usize].state = Residence::Memory(state);
+                let size = state.bytes();
+                let at = self.find_or_insert(hash, key.as_bytes()) as usize;
+                let before = std::mem::replace(&mut self.slots[at].state, Residence::Memory(state));
+                self.spilled -= usize::from(matches!(before, Residence::Disk));
+                Ok(size)
             }
             None => {
                 if let Some(at) = self.find(hash, key.as_bytes()) {
+                    let state = &self.slots[at as usize].state;
+                    self.spilled -= usize::from(matches!(state, Residence::Disk));
                     self.remove(at, hash);
                 }
+                Ok(0)
             }
         }
-        Ok(())
+    }
+
+    /// Leaves a key state that was just restored on the disk only.
+    pub(crate) fn set_aside(&mut self, hash: u64, key: &Key) {
+        let Some(at) = self.find(hash, key.as_bytes()) else { return };
+        self.slots[at as usize].state = Residence::Disk;
+        self.spilled += 1;
     }
 
     /// Notes where a checkpoint put a key.

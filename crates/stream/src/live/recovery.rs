@@ -130,8 +130,14 @@ pub(super) fn recover(
             let blocks = Blocks { records: checkpoints.records(), live: &mut live };
             let engine_settings = settings.engine.clone();
             let head = meta.engine.as_bytes();
-            let (engine, restored) =
-                Engine::restore(Arc::clone(&plan), engine_settings, head, blocks)?;
+            let memory_max = settings.memory_max_bytes;
+            let (engine, restored) = Engine::restore_within(
+                Arc::clone(&plan),
+                engine_settings,
+                head,
+                blocks,
+                memory_max,
+            )?;
             recovery.keys = restored.keys;
             for group in restored.started_empty {
                 recovery

@@ -22,6 +22,21 @@ fn closing_takes_a_last_checkpoint_and_nothing_is_replayed() {
 }
 
 #[test]
+fn a_state_larger_than_the_memory_limit_is_not_loaded_at_a_start() {
+    let mut story = Story::new(13);
+    let disk = MemoryDisk::new();
+    let live = story.open(disk.clone()).unwrap();
+    story.send(&live, 60);
+    live.close().unwrap();
+    story.settings.memory_max_bytes = 1;
+    let live = story.open(disk).unwrap();
+    let groups = status(&live).groups;
+    assert!(groups.iter().all(|group| group.keys > 0 && group.spilled_keys == group.keys));
+    story.check(&live);
+    live.close().unwrap();
+}
+
+#[test]
 fn the_number_of_shards_may_change_at_every_start() {
     let mut story = Story::new(12);
     let disk = MemoryDisk::new();
@@ -37,13 +52,16 @@ fn the_number_of_shards_may_change_at_every_start() {
 
 #[test]
 fn values_are_equal_when_hardly_any_key_state_is_in_memory() {
-    let mut spilled_most = 0;
+    let (mut spilled_most, mut restored_most) = (0, 0);
     for seed in 20..26 {
         let mut story = Story::new(seed);
         story.settings.memory_max_bytes = 1;
         let mut disk = MemoryDisk::new();
         for _ in 0..3 {
             let live = story.open(disk.clone()).unwrap();
+            let groups = status(&live).groups;
+            let in_memory: usize = groups.iter().map(|g| g.keys - g.spilled_keys).sum();
+            restored_most = restored_most.max(in_memory);
             story.check(&live);
             for _ in 0..6 {
                 story.send(&live, 12);
@@ -61,5 +79,8 @@ fn values_are_equal_when_hardly_any_key_state_is_in_memory() {
         }
         println!("seed {seed}: {} values compared", story.values);
     }
+    println!(
+        "at most {spilled_most} keys spilled, at most {restored_most} in memory after a start"
+    );
     assert!(spilled_most > 20, "only {spilled_most} keys were ever spilled");
 }
