@@ -32,6 +32,8 @@ def columns(distinct):
 def duckdb_run(output, files):
     import duckdb
 
+    # It would be drawn where the figures are read.
+    duckdb.execute("SET enable_progress_bar = false")
     names = ", ".join(f"'{f}'" for f in files)
     select = f"SELECT event_id, t, {columns('count(DISTINCT merchant_id)')} FROM (SELECT *, event_time AS t FROM read_csv([{names}]))"
     duckdb.execute(f"COPY ({select}) TO '{output}' (HEADER)")
