@@ -4,27 +4,55 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::short_list::ShortList;
+
 /// Above this many strings a hash table finds them.
 const LINEAR_MAX: usize = 16;
 
+/// Up to so many strings are kept although no row uses them any more.
+const UNUSED_MAX: usize = 32;
+
 /// Strings by index, in order of first use. Indexes stay valid until [`Dictionary::compact`].
+#[derive(Clone, Debug)]
+pub(crate) enum Dictionary {
+    /// Most keys have few strings.
+    Few(ShortList),
+    Many(Box<Table>),
+}
+
+const _: () = assert!(size_of::<Dictionary>() == 16);
+
+/// Strings end to end, found by hash.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Dictionary {
+pub(crate) struct Table {
     text: String,
     ends: Vec<u32>,
-    table: Option<Box<HashTable<u32>>>,
+    places: HashTable<u32>,
+    /// Compacted when it holds this many strings.
+    compact_at: usize,
+}
+
+impl Default for Dictionary {
+    fn default() -> Dictionary {
+        Dictionary::Few(ShortList::default())
+    }
 }
 
 impl Dictionary {
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        match self {
+            Dictionary::Few(list) => list.len(),
+            Dictionary::Many(table) => table.ends.len(),
+        }
     }
 
     pub(crate) fn get(&self, index: u64) -> &str {
-        let index = index as usize;
-        let Some(end) = self.ends.get(index) else { return "" };
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
-        &self.text[start..*end as usize]
+        match self {
+            Dictionary::Few(list) => list
+                .get(index as usize)
+                .map_or("", |bytes| std::str::from_utf8(bytes).expect("it was a string")),
+            Dictionary::Many(table) => table.get(index),
+        }
     }
 
     /// The index of `s`, which is added if it is new.
@@ -32,63 +60,84 @@ impl Dictionary {
         if let Some(found) = self.find(s) {
             return u64::from(found);
         }
-        let index = self.ends.len() as u32;
-        if self.ends.len() <= LINEAR_MAX {
-            // A key with few strings stays as small as they are.
-            self.text.reserve_exact(s.len());
-            self.ends.reserve_exact(1);
+        let index = self.len();
+        match self {
+            Dictionary::Few(list) => {
+                if index >= LINEAR_MAX || !list.insert(index, s.as_bytes()) {
+                    let mut table = Box::new(Table::default());
+                    (0..index as u64).for_each(|i| table.push(self.get(i)));
+                    table.push(s);
+                    *self = Dictionary::Many(table);
+                }
+            }
+            Dictionary::Many(table) => table.push(s),
         }
-        self.text.push_str(s);
-        self.ends.push(self.text.len() as u32);
-        if let Some(mut table) = self.table.take() {
-            table.insert_unique(hash(s), index, |i| hash(self.get(u64::from(*i))));
-            self.table = Some(table);
-        } else if self.ends.len() > LINEAR_MAX {
-            self.build_table();
-        }
-        u64::from(index)
+        index as u64
     }
 
     pub(crate) fn find(&self, s: &str) -> Option<u32> {
-        match &self.table {
-            Some(table) => table.find(hash(s), |i| self.get(u64::from(*i)) == s).copied(),
-            None => (0..self.ends.len() as u32).find(|i| self.get(u64::from(*i)) == s),
+        match self {
+            Dictionary::Few(list) => {
+                list.iter().position(|other| other == s.as_bytes()).map(|i| i as u32)
+            }
+            Dictionary::Many(table) => {
+                table.places.find(hash(s), |i| table.get(u64::from(*i)) == s).copied()
+            }
         }
     }
 
-    fn build_table(&mut self) {
-        let mut table = HashTable::with_capacity(self.ends.len());
-        for index in 0..self.ends.len() as u32 {
-            let h = hash(self.get(u64::from(index)));
-            table.insert_unique(h, index, |i| hash(self.get(u64::from(*i))));
+    /// Whether so many strings have come that it is worth looking for unused ones.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Dictionary::Few(_) => false,
+            Dictionary::Many(table) => table.ends.len() >= table.compact_at.max(UNUSED_MAX),
         }
-        self.table = Some(Box::new(table));
     }
 
     /// Keeps the strings marked `true`; returns the new index of each old one.
     pub(crate) fn compact(&mut self, used: &[bool]) -> Vec<u64> {
         let mut kept = Dictionary::default();
-        let map = used.iter().enumerate().map(|(i, used)| {
-            if !used {
-                return 0;
-            }
-            kept.text.push_str(self.get(i as u64));
-            kept.ends.push(kept.text.len() as u32);
-            kept.ends.len() as u64 - 1
-        });
+        let map = used.iter().enumerate();
+        let map = map.map(|(i, used)| if *used { kept.intern(self.get(i as u64)) } else { 0 });
         let map = map.collect();
-        if kept.ends.len() > LINEAR_MAX {
-            kept.build_table();
+        if let Dictionary::Many(table) = &mut kept {
+            table.compact_at = table.ends.len() * 2;
         }
         *self = kept;
         map
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        let table =
-            self.table.as_ref().map_or(0, |t| t.capacity() * 5 + size_of::<HashTable<u32>>());
-        self.text.capacity() + self.ends.capacity() * 4 + table
+        match self {
+            Dictionary::Few(list) => list.heap_bytes(),
+            Dictionary::Many(table) => {
+                size_of::<Table>()
+                    + table.text.capacity()
+                    + table.ends.capacity() * 4
+                    + table.places.capacity() * 5
+            }
+        }
     }
+}
+
+impl Table {
+    fn get(&self, index: u64) -> &str {
+        string(&self.text, &self.ends, index as usize)
+    }
+
+    fn push(&mut self, s: &str) {
+        let index = self.ends.len() as u32;
+        self.text.push_str(s);
+        self.ends.push(self.text.len() as u32);
+        let (text, ends) = (&self.text, &self.ends);
+        self.places.insert_unique(hash(s), index, |i| hash(string(text, ends, *i as usize)));
+    }
+}
+
+fn string<'a>(text: &'a str, ends: &[u32], index: usize) -> &'a str {
+    let Some(end) = ends.get(index) else { return "" };
+    let start = if index == 0 { 0 } else { ends[index - 1] as usize };
+    &text[start..*end as usize]
 }
 
 fn hash(s: &str) -> u64 {

@@ -59,15 +59,15 @@ impl KeyState {
         for index in 0..extra.dictionary.len() {
             put_bytes(out, extra.dictionary.get(index as u64).as_bytes());
         }
-        match extra.truncated_to {
+        match extra.truncated_to() {
             None => put(out, 0),
             Some(t) => {
                 put(out, 1);
                 put_signed(out, t.0);
             }
         }
-        put(out, extra.summaries.len() as u64);
-        extra.summaries.iter().for_each(|s| s.encode(out));
+        put(out, extra.summaries().len() as u64);
+        extra.summaries().iter().for_each(|s| s.encode(out));
     }
 
     fn encode_rows(&self, shape: &Shape, out: &mut Vec<u8>) {
@@ -120,7 +120,7 @@ impl KeyState {
             extra.dictionary.intern(text);
         }
         if input.varint()? == 1 {
-            extra.truncated_to = Some(EventTime(input.signed()?));
+            extra.removed().truncated_to = Some(EventTime(input.signed()?));
         }
         decode_summaries(shape, &mut input, &mut extra)?;
         if !input.0.is_empty() {
@@ -130,10 +130,7 @@ impl KeyState {
         let state_rows = Rows::from_words(words);
         let index = (rows > INDEX_ABOVE)
             .then(|| Box::new(Index::build(shape, state_rows.view(shape.stride, 0))));
-        let bare = ids == 0
-            && extra.dictionary.len() == 0
-            && extra.summaries.is_empty()
-            && extra.truncated_to.is_none();
+        let bare = ids == 0 && extra.dictionary.len() == 0 && extra.removed.is_none();
         Ok(KeyState { rows: state_rows, extra: (!bare).then(|| Box::new(extra)), index })
     }
 }
@@ -199,7 +196,7 @@ fn decode_summaries(
             }
             _ => return Err(Damaged("kind of summary")),
         };
-        extra.summaries.push(summary);
+        extra.removed().summaries.push(summary);
     }
     Ok(())
 }
@@ -213,7 +210,7 @@ fn check_words(shape: &Shape, words: &[u64], extra: &mut Extra) -> Result<(), De
             inside &= words.chunks_exact(shape.stride).all(|row| row[slot] < strings);
         }
     }
-    for partial in text_partials(shape, &mut extra.summaries) {
+    for partial in text_partials(shape, &mut extra.removed) {
         partial.for_each_word(|word| inside &= *word < strings);
     }
     if inside { Ok(()) } else { Err(Damaged("string index")) }

@@ -4,26 +4,28 @@ use std::collections::VecDeque;
 
 use millrace_event::EventId;
 
-/// Most keys hold few ids, and those end to end: a length and the bytes of each.
+use crate::short_list::ShortList;
+
+/// Most keys hold few ids.
 #[derive(Clone, Debug)]
 pub(crate) enum Ids {
-    Few { bytes: Vec<u8>, count: usize },
-    Many(VecDeque<EventId>),
+    Few(ShortList),
+    #[expect(clippy::box_collection, reason = "keys with many ids are rare, and all keys pay")]
+    Many(Box<VecDeque<EventId>>),
 }
 
-/// At most so many ids are held end to end.
-const FEW: usize = 32;
+const _: () = assert!(size_of::<Ids>() == 16);
 
 impl Default for Ids {
     fn default() -> Ids {
-        Ids::Few { bytes: Vec::new(), count: 0 }
+        Ids::Few(ShortList::default())
     }
 }
 
 impl Ids {
     pub(crate) fn len(&self) -> usize {
         match self {
-            Ids::Few { count, .. } => *count,
+            Ids::Few(ids) => ids.len(),
             Ids::Many(ids) => ids.len(),
         }
     }
@@ -34,10 +36,7 @@ impl Ids {
 
     pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
         match self {
-            Ids::Few { bytes, count } => {
-                let start = start(bytes, index);
-                (index < *count).then(|| &bytes[start + 1..][..usize::from(bytes[start])])
-            }
+            Ids::Few(ids) => ids.get(index),
             Ids::Many(ids) => ids.get(index).map(EventId::as_bytes),
         }
     }
@@ -49,15 +48,12 @@ impl Ids {
     /// Puts an id before the one at `index`.
     pub(crate) fn insert(&mut self, index: usize, id: &[u8]) {
         match self {
-            Ids::Few { bytes, count } if *count < FEW && id.len() <= usize::from(u8::MAX) => {
-                let start = start(bytes, index);
-                bytes.reserve_exact(1 + id.len());
-                bytes.splice(start..start, [id.len() as u8].into_iter().chain(id.iter().copied()));
-                *count += 1;
-            }
-            Ids::Few { .. } => {
-                *self = Ids::Many(self.iter().map(EventId::from_bytes).collect());
-                self.insert(index, id);
+            Ids::Few(ids) => {
+                if !ids.insert(index, id) {
+                    let mut many: VecDeque<_> = ids.iter().map(EventId::from_bytes).collect();
+                    many.insert(index, EventId::from_bytes(id));
+                    *self = Ids::Many(Box::new(many));
+                }
             }
             Ids::Many(ids) => ids.insert(index, EventId::from_bytes(id)),
         }
@@ -65,38 +61,27 @@ impl Ids {
 
     /// Removes the first `count` ids, or all if there are fewer.
     pub(crate) fn remove_front(&mut self, count: usize) {
-        let removed = count.min(self.len());
-        if removed == self.len() {
+        if count >= self.len() {
             *self = Ids::default();
             return;
         }
         match self {
-            Ids::Few { bytes, count } => {
-                let start = start(bytes, removed);
-                bytes.drain(..start);
-                *count -= removed;
-            }
-            Ids::Many(ids) => drop(ids.drain(..removed)),
+            Ids::Few(ids) => ids.remove_front(count),
+            Ids::Many(ids) => drop(ids.drain(..count)),
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
-            Ids::Few { bytes, .. } => bytes.capacity(),
+            Ids::Few(ids) => ids.heap_bytes(),
             Ids::Many(ids) => {
                 let spilled = ids.iter().map(|id| id.as_bytes().len()).filter(|len| *len > 16);
-                ids.capacity() * size_of::<EventId>() + spilled.sum::<usize>()
+                size_of::<VecDeque<EventId>>()
+                    + ids.capacity() * size_of::<EventId>()
+                    + spilled.sum::<usize>()
             }
         }
     }
-}
-
-/// Where the id at `index` begins.
-fn start(bytes: &[u8], index: usize) -> usize {
-    (0..index).fold(0, |at, _| match bytes.get(at) {
-        Some(length) => at + 1 + usize::from(*length),
-        None => at,
-    })
 }
 
 #[cfg(test)]

@@ -81,14 +81,35 @@ pub struct KeyState {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extra {
     pub(crate) dictionary: Dictionary,
-    /// The dictionary is compacted when it holds this many strings.
-    pub(crate) compact_at: usize,
     /// Ids of the newest `ids.len()` rows.
     pub(crate) ids: Ids,
+    /// `None` for most keys.
+    pub(crate) removed: Option<Box<Removed>>,
+}
+
+const _: () = assert!(size_of::<Extra>() == 40);
+
+/// What is left of rows that went.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Removed {
     /// Per cell of a summarised window, in the order of [`Shape::summary_cells`].
     pub(crate) summaries: Vec<Summary>,
     /// Rows up to here went early because of [`ROWS_PER_KEY_MAX`].
     pub(crate) truncated_to: Option<EventTime>,
+}
+
+impl Extra {
+    pub(crate) fn removed(&mut self) -> &mut Removed {
+        self.removed.get_or_insert_default()
+    }
+
+    pub(crate) fn summaries(&self) -> &[Summary] {
+        self.removed.as_ref().map_or(&[], |removed| &removed.summaries)
+    }
+
+    pub(crate) fn truncated_to(&self) -> Option<EventTime> {
+        self.removed.as_ref()?.truncated_to
+    }
 }
 
 /// The removed events of one cell.
@@ -240,7 +261,7 @@ impl KeyState {
         if n - gone >= ROWS_PER_KEY_MAX {
             gone = n + 1 - ROWS_PER_KEY_MAX;
             let until = EventTime(rows.time(gone - 1));
-            self.extra().truncated_to = Some(until);
+            self.extra().removed().truncated_to = Some(until);
         }
         if gone > 0 {
             self.remove_rows(shape, gone, horizon);
@@ -281,17 +302,16 @@ impl KeyState {
                 index.set_skipped(self.rows.remove_front(gone, shape.stride, skipped));
             }
         }
-        let full = |e: &Extra| e.dictionary.len() >= e.compact_at.max(32);
-        if shape.has_text && self.extra.as_deref().is_some_and(full) {
+        if shape.has_text && self.extra.as_ref().is_some_and(|e| e.dictionary.is_full()) {
             self.compact_dictionary(shape);
         }
     }
 
     /// Adds a removed event to the tiles and the lifetime summary.
     fn summarise(&mut self, shape: &Shape, words: &[u64], id: &EventId, horizon: Horizon) {
-        let extra = self.extra.get_or_insert_with(Box::default);
-        if extra.summaries.is_empty() {
-            extra.summaries = shape
+        let removed = self.extra().removed();
+        if removed.summaries.is_empty() {
+            removed.summaries = shape
                 .summary_cells()
                 .map(|c| match shape.layout.windows[shape.cells[c].window] {
                     Window::Lifetime => Summary::Lifetime(Partial::default()),
@@ -300,7 +320,7 @@ impl KeyState {
                 .collect();
         }
         let time = EventTime(words[0] as i64);
-        for (cell, summary) in shape.summary_cells().zip(&mut extra.summaries) {
+        for (cell, summary) in shape.summary_cells().zip(&mut removed.summaries) {
             let lane = &shape.lanes[shape.cells[cell].lane];
             if !lane.selects(shape, words) {
                 continue;
@@ -331,8 +351,7 @@ impl KeyState {
     fn drop_empty_extra(&mut self, shape: &Shape) {
         let Some(extra) = &self.extra else { return };
         let in_use = !extra.ids.is_empty()
-            || !extra.summaries.is_empty()
-            || extra.truncated_to.is_some()
+            || extra.removed.is_some()
             || (shape.has_text && self.view(shape).len() > 0);
         if !in_use {
             self.extra = None;
@@ -347,7 +366,7 @@ impl KeyState {
         let Some(extra) = &self.extra else { return shape.summarised.is_empty() };
         let pending = self.view(shape).len() > 0 && !shape.summarised.is_empty();
         !pending
-            && shape.summary_cells().zip(&extra.summaries).all(|(cell, summary)| match summary {
+            && shape.summary_cells().zip(extra.summaries()).all(|(cell, summary)| match summary {
                 Summary::Lifetime(_) => false,
                 Summary::Tiles(tiles) => {
                     let window = &shape.layout.windows[shape.cells[cell].window];
@@ -438,7 +457,7 @@ impl KeyState {
 
     /// Rows up to here may have been removed.
     fn removed_to(&self, horizon: Horizon) -> EventTime {
-        match self.extra.as_ref().and_then(|e| e.truncated_to) {
+        match self.extra.as_ref().and_then(|e| e.truncated_to()) {
             Some(truncated) => truncated.max(horizon.removed_to),
             None => horizon.removed_to,
         }
@@ -503,8 +522,8 @@ impl KeyState {
                 Window::Lifetime => t < horizon.removed_to,
             };
         }
-        let Some(extra) = self.extra.as_ref().filter(|e| !e.summaries.is_empty()) else { return };
-        for (cell, summary) in shape.summary_cells().zip(&extra.summaries) {
+        let Some(extra) = self.extra.as_ref().filter(|e| !e.summaries().is_empty()) else { return };
+        for (cell, summary) in shape.summary_cells().zip(extra.summaries()) {
             let c = &shape.cells[cell];
             let lane = &shape.lanes[c.lane];
             let contents = &mut scratch.cells[cell];
@@ -537,7 +556,7 @@ impl KeyState {
         for row in 0..rows.len() {
             slots.iter().for_each(|s| used[rows.row(row)[*s] as usize] = true);
         }
-        for partial in text_partials(shape, &mut extra.summaries) {
+        for partial in text_partials(shape, &mut extra.removed) {
             partial.for_each_word(|word| used[*word as usize] = true);
         }
         let map = extra.dictionary.compact(&used);
@@ -547,10 +566,9 @@ impl KeyState {
         }) {
             self.rows.map_slot(shape.stride, skipped, slot, |word| map[word as usize]);
         }
-        for partial in text_partials(shape, &mut extra.summaries) {
+        for partial in text_partials(shape, &mut extra.removed) {
             partial.for_each_word(|word| *word = map[*word as usize]);
         }
-        extra.compact_at = extra.dictionary.len() * 2;
         if self.index.is_some() {
             let mut index = Box::new(Index::build(shape, self.rows.view(shape.stride, skipped)));
             index.set_skipped(skipped);
@@ -580,8 +598,9 @@ impl KeyState {
     /// Bytes held for this key, this struct included.
     pub fn bytes(&self) -> usize {
         let extra = self.extra.as_ref().map_or(0, |e| {
-            let summaries: usize = e.summaries.iter().map(Summary::bytes).sum();
-            size_of::<Extra>() + e.dictionary.heap_bytes() + e.ids.heap_bytes() + summaries
+            let summaries: usize = e.summaries().iter().map(Summary::bytes).sum();
+            let removed = e.removed.as_ref().map_or(0, |_| size_of::<Removed>()) + summaries;
+            size_of::<Extra>() + e.dictionary.heap_bytes() + e.ids.heap_bytes() + removed
         });
         let index = self.index.as_ref().map_or(0, |i| i.heap_bytes() + size_of::<Index>());
         size_of::<KeyState>() + self.rows.heap_bytes() + extra + index
@@ -604,11 +623,11 @@ impl KeyState {
 
 pub(crate) fn text_partials<'a>(
     shape: &'a Shape,
-    summaries: &'a mut [Summary],
+    removed: &'a mut Option<Box<Removed>>,
 ) -> impl Iterator<Item = &'a mut Partial> {
     shape
         .summary_cells()
-        .zip(summaries)
+        .zip(removed.iter_mut().flat_map(|removed| &mut removed.summaries))
         .filter(|(cell, _)| shape.lanes[shape.cells[*cell].lane].kind == Kind::Text)
         .flat_map(|(_, summary)| match summary {
             Summary::Lifetime(partial) => std::slice::from_mut(partial).iter_mut().collect(),

@@ -22,6 +22,7 @@ mod readings;
 mod rows;
 mod scan;
 mod shape;
+mod short_list;
 mod value;
 
 pub use arguments::Arguments;
