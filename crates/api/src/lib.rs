@@ -33,6 +33,7 @@ mod openapi;
 mod originals;
 mod patience;
 mod query;
+mod resubmit;
 mod route;
 mod server;
 mod service;

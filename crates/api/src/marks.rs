@@ -4,6 +4,51 @@
 //! every checkpoint: a letter is marked exactly when its event is taken, even across a kill.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use millrace_stream::live::DeadEvent;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::error::ApiError;
+
+/// When to come back while somebody else hands letters over.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The marks by stream, and whose turn it is to change them.
+#[derive(Debug, Default)]
+pub struct AllMarks {
+    turn: Arc<Mutex<()>>,
+    by_stream: RwLock<BTreeMap<String, Marks>>,
+}
+
+impl AllMarks {
+    /// The right to hand letters over, until it is dropped.
+    ///
+    /// # Errors
+    /// [`ApiError::Overloaded`] while somebody else has it.
+    pub fn turn(&self) -> Result<OwnedMutexGuard<()>, ApiError> {
+        let what = "other dead letters are being handed over";
+        let turn = Arc::clone(&self.turn).try_lock_owned();
+        turn.map_err(|_| ApiError::Overloaded { what, retry_after: RETRY_AFTER })
+    }
+
+    pub fn contains(&self, number: u64, letter: &DeadEvent) -> bool {
+        let stream = letter.stream.as_deref().unwrap_or_default();
+        let marks = self.by_stream.read().unwrap_or_else(PoisonError::into_inner);
+        marks.get(stream).is_some_and(|marks| marks.contains(number))
+    }
+
+    pub fn of(&self, stream: &str) -> Marks {
+        let marks = self.by_stream.read().unwrap_or_else(PoisonError::into_inner);
+        marks.get(stream).cloned().unwrap_or_default()
+    }
+
+    pub fn set(&self, stream: &str, marks: Marks) {
+        let mut all = self.by_stream.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(stream.to_owned(), marks);
+    }
+}
 
 /// Letter numbers, as ranges that neither overlap nor touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

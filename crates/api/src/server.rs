@@ -42,6 +42,11 @@ pub enum ServeError {
     Open { address: SocketAddr },
     #[error(transparent)]
     Keys(#[from] StoreError),
+    #[error(
+        "the data of stream {stream} does not say which dead letters were handed over again \
+         ({given:?}); restore the data directory from a copy"
+    )]
+    Marks { stream: String, given: String },
 }
 
 /// A server that listens. It tells everybody to come back until it is given an engine.
@@ -87,8 +92,11 @@ impl Server {
     }
 
     /// There is an engine: from now on requests are answered.
-    pub async fn ready(&self, live: Live, recovery: &Recovery) {
-        self.service.ready(live, recovery).await;
+    ///
+    /// # Errors
+    /// When it cannot be known which dead letters were handed over again.
+    pub fn ready(&self, live: Live, recovery: &Recovery) -> Result<(), ServeError> {
+        self.service.ready(live, recovery)
     }
 
     /// Takes no new connection or request, and waits for those in flight. Returns whether all of

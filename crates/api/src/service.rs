@@ -14,19 +14,21 @@ use millrace_stream::live::{Live, Recovery};
 use crate::admission::{Admission, Admitted};
 use crate::answer::{self, Answer, JSON, METRICS};
 use crate::body::Body;
-use crate::dead_letters::{self, AllMarks};
 use crate::error::{ApiError, Named};
 use crate::events::Partitions;
 use crate::features::unknown;
 use crate::guard::Guard;
 use crate::handover::Queue;
-use crate::marks::Marks;
+use crate::marks::{AllMarks, Marks};
 use crate::meters::Meters;
 use crate::query::Query;
-use crate::route::{Kind, Route};
+use crate::route::{Kind, Route, shown};
+use crate::server::ServeError;
 use crate::settings::Settings;
 use crate::views::ViewDesk;
-use crate::{ask, definitions, events, features, health, metrics, openapi, views};
+use crate::{
+    ask, dead_letters, definitions, events, features, health, metrics, openapi, resubmit, views,
+};
 
 /// How long a sender of events waits for its refusal when there are too many. One that sends again
 /// at once, whatever it is told, would else keep the server busy with refusing.
@@ -76,15 +78,23 @@ impl Service {
     }
 
     /// From now on there is an engine.
-    pub async fn ready(&self, live: Live, recovery: &Recovery) {
-        let mut marks = self.marks.lock().await;
+    ///
+    /// # Errors
+    /// [`ServeError::Marks`].
+    pub fn ready(&self, live: Live, recovery: &Recovery) -> Result<(), ServeError> {
         for ((stream, partition), position) in &recovery.positions {
-            if partition == dead_letters::PARTITION {
-                marks.insert(stream.clone(), Marks::parse(position).unwrap_or_default());
+            if partition == resubmit::PARTITION {
+                // Without its marks a letter would be handed over a second time.
+                let marks = Marks::parse(position).ok_or_else(|| ServeError::Marks {
+                    stream: stream.clone(),
+                    given: shown(&String::from_utf8_lossy(position)),
+                })?;
+                self.marks.set(stream, marks);
             }
         }
         // A second engine cannot come: the data directory has one owner.
         let _ = self.live.set(live);
+        Ok(())
     }
 
     pub fn stop(&self) {
@@ -100,7 +110,7 @@ impl Service {
         self.live.get().ok_or(ApiError::Recovering)
     }
 
-    pub async fn answer(&self, request: Request<Incoming>) -> Answer {
+    pub async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
         let begun = Instant::now();
         let route = Route::of(request.method(), request.uri().path());
         let kind = route.as_ref().map_or(Kind::Unknown, Route::kind);
@@ -131,7 +141,7 @@ impl Service {
     }
 
     async fn decide(
-        &self,
+        self: &Arc<Self>,
         admitted: Result<Option<HeaderValue>, ApiError>,
         kind: Kind,
         route: Result<Route, ApiError>,
@@ -146,7 +156,11 @@ impl Service {
         self.route(route?, request).await
     }
 
-    async fn route(&self, route: Route, request: Request<Incoming>) -> Result<Answer, ApiError> {
+    async fn route(
+        self: &Arc<Self>,
+        route: Route,
+        request: Request<Incoming>,
+    ) -> Result<Answer, ApiError> {
         let (head, incoming) = request.into_parts();
         let query = head.uri.query().unwrap_or("");
         let json = |body: Vec<u8>| answer::of(StatusCode::OK, JSON, body);
@@ -208,10 +222,10 @@ impl Service {
             }
             Route::Resubmit => {
                 let live = self.live()?;
-                let _admitted = self.admission.ingest(incoming.size_hint().exact())?;
+                let admitted = self.admission.ingest(incoming.size_hint().exact())?;
                 views::check_type(&head.headers)?;
                 let body = self.body(incoming, self.settings.limits.events_body_max);
-                dead_letters::resubmit(self, live, body).await.map(json)
+                resubmit::resubmit(self, live, admitted, body).await.map(json)
             }
         }
     }

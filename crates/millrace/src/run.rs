@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let server = runtime.block_on(Server::start(Arc::clone(&project.plan), settings))?;
     let (live, recovery) = Live::open(Arc::clone(&project.plan), project.config.live(dir))?;
     tell_recovery(&recovery);
-    runtime.block_on(server.ready(live.clone(), &recovery));
+    server.ready(live.clone(), &recovery)?;
     let following = follow::start(&project, &live, &recovery, &stop)?;
     let address = server.address();
     if let Some(path) = &args.ready_file {
@@ -210,7 +210,7 @@ fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Failure {
         match error {
-            ServeError::Listen { .. } => Failure::environment(error),
+            ServeError::Listen { .. } | ServeError::Marks { .. } => Failure::environment(error),
             ServeError::Open { .. } => Failure::usage(error),
             ServeError::Keys(error) => error.into(),
         }

@@ -1,6 +1,13 @@
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use millrace_api::{ServeError, Server, Settings};
+use millrace_stream::live::{Live, LiveSettings};
 use serde_json::json;
 
-use crate::world::{World, order};
+use crate::world::{World, order, plan};
 
 const RESUBMIT: &str = "/v1/dead-letters/resubmit";
 
@@ -80,4 +87,69 @@ fn letters_that_still_cannot_be_read_stay_and_make_no_new_ones() {
     assert_eq!(all, of("applied") + of("duplicate") + of("late") + of("dead_lettered"));
     assert_eq!(world.json(RESUBMIT, "[]").code(), "bad_request");
     world.close();
+}
+
+/// Keeps the engine thread from doing anything until the sender is dropped.
+fn hold_engine(world: &World) -> Sender<()> {
+    let (release, held) = channel::<()>();
+    let (begun, begin) = channel();
+    let reply = Box::new(move |_| {
+        begun.send(()).unwrap();
+        let _ = held.recv();
+    });
+    world.live.read(Vec::new(), reply).unwrap();
+    begin.recv().unwrap();
+    release
+}
+
+fn request(body: &str) -> String {
+    format!(
+        "POST {RESUBMIT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn a_letter_whose_sender_left_is_marked_all_the_same_and_nobody_waits_behind_it() {
+    let world = world();
+    let mended = order(2, 2, "a", "1.10");
+    let body = format!("{{\"letters\":[{{\"number\":1,\"record\":{mended}}}]}}");
+    let release = hold_engine(&world);
+    let mut leaving = world.connect();
+    leaving.write_all(request(&body).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let second = world.json(RESUBMIT, &body);
+    assert_eq!((second.status, second.code().as_str()), (429, "overloaded"));
+    assert!(second.header("retry-after").is_some());
+    assert_eq!(world.get("/v1/dead-letters").status, 200);
+    drop(leaving);
+    std::thread::sleep(Duration::from_millis(500));
+    drop(release);
+    let again = (0..100)
+        .map(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            world.json(RESUBMIT, &body)
+        })
+        .find(|answered| answered.status == 200);
+    let json = again.unwrap().json();
+    assert_eq!((&json["resubmitted"], &json["already"]), (&json!(0), &json!(1)));
+    world.close();
+}
+
+#[test]
+fn a_server_that_cannot_know_what_was_handed_over_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let settings = Settings::local(folder.path().to_owned());
+    let server = runtime.block_on(Server::start(plan(), settings)).unwrap();
+    let settings = LiveSettings { dir: folder.path().to_owned(), ..LiveSettings::default() };
+    let (live, mut recovery) = Live::open(Arc::clone(&plan()), settings).unwrap();
+    let source = ("orders".to_owned(), "dead-letters".to_owned());
+    recovery.positions.insert(source.clone(), b"5-3".to_vec());
+    let error = server.ready(live.clone(), &recovery).unwrap_err();
+    assert!(matches!(&error, ServeError::Marks { stream, .. } if stream == "orders"), "{error}");
+    recovery.positions.insert(source, b"3-5".to_vec());
+    server.ready(live.clone(), &recovery).unwrap();
+    live.close().unwrap();
 }

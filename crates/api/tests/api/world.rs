@@ -97,7 +97,7 @@ impl World {
             .unwrap();
         let server = runtime.block_on(Server::start(Arc::clone(&plan), settings)).unwrap();
         let (live, recovery) = open(Arc::clone(&plan), live_settings).unwrap();
-        runtime.block_on(server.ready(live.clone(), &recovery));
+        server.ready(live.clone(), &recovery).unwrap();
         let address = server.address();
         World { plan, live, address, folder, runtime, server: Some(server) }
     }

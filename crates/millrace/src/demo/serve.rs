@@ -31,7 +31,7 @@ impl Serving {
         let runtime = runtime()?;
         let settings = Settings { listen: place.listen, ..Settings::local(place.dir.to_owned()) };
         let server = runtime.block_on(Server::start(Arc::clone(plan), settings))?;
-        runtime.block_on(server.ready(live.clone(), place.recovery));
+        server.ready(live.clone(), place.recovery)?;
         Ok(Serving { server, runtime })
     }
 

@@ -1,0 +1,208 @@
+//! `POST /v1/dead-letters/resubmit`: letters handed over again once they are mended or the
+//! definitions are.
+//!
+//! A letter that can be read now is an event like any other: it is counted anew, and marked. One
+//! that still cannot be read is told to the caller and stays as it is, so that trying again makes
+//! no new letters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use millrace_connector::JsonDecoder;
+use millrace_stream::live::Live;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::admission::Admitted;
+use crate::body::Body;
+use crate::clock::now;
+use crate::dead_letters::{Which, find, write_next};
+use crate::error::ApiError;
+use crate::events::write_tally;
+use crate::handover::{HandOver, Tally};
+use crate::service::Service;
+use crate::write::{Object, write_text};
+
+/// The partition of letters that are handed over again.
+pub const PARTITION: &str = "dead-letters";
+/// Letters handed over again by one request.
+const RESUBMIT_MAX: usize = 10_000;
+/// Letters handed over together, with the marks that say so.
+const TOGETHER: usize = 256;
+/// Letters that are still dead, of which an answer tells.
+const STILL_DEAD_MAX: usize = 100;
+
+/// What to hand over again.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resubmit {
+    stream: Option<String>,
+    reason: Option<String>,
+    #[serde(default)]
+    from: u64,
+    /// These alone, each perhaps mended.
+    letters: Option<Vec<Mended>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mended {
+    number: u64,
+    /// In the place of the record as it came.
+    record: Option<Box<RawValue>>,
+}
+
+/// What became of the letters.
+#[derive(Debug, Default)]
+struct Outcome {
+    tally: Tally,
+    resubmitted: u64,
+    already: u64,
+    still_dead: u64,
+    /// Some of them: number, reason, message.
+    told: Vec<(u64, String, String)>,
+}
+
+impl Outcome {
+    fn still_dead(&mut self, number: u64, reason: &str, message: String) {
+        self.still_dead += 1;
+        if self.told.len() < STILL_DEAD_MAX {
+            self.told.push((number, reason.to_owned(), message));
+        }
+    }
+}
+
+pub async fn resubmit(
+    service: &Arc<Service>,
+    live: &Live,
+    admitted: Admitted,
+    body: Body,
+) -> Result<Vec<u8>, ApiError> {
+    let body = body.whole().await?;
+    let asked: Resubmit = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::BadRequest(format!("not a JSON object of letters to send: {error}").into())
+    })?;
+    // Held to the end: two requests must not hand the same letter over. Who comes second does not
+    // wait, for a place among the senders of events would wait with it.
+    let turn = service.marks.turn()?;
+    let (service, live) = (Arc::clone(service), live.clone());
+    // On its own: what was handed over is marked whether or not the client waits for it.
+    let work = tokio::spawn(async move {
+        let _held = (turn, admitted);
+        hand_over(&service, &live, asked).await
+    });
+    work.await.map_err(|_| ApiError::Internal("the letters were not handed over".to_owned()))?
+}
+
+async fn hand_over(service: &Service, live: &Live, asked: Resubmit) -> Result<Vec<u8>, ApiError> {
+    let Resubmit { stream, reason, from, letters } = asked;
+    let which = Which { stream, reason, from, numbers: None };
+    let mut mended = BTreeMap::new();
+    let found = match letters {
+        None => find(service, which, RESUBMIT_MAX).await?,
+        Some(letters) => {
+            mended.extend(letters.into_iter().map(|m| (m.number, m.record)));
+            let numbers: BTreeSet<u64> = mended.keys().copied().collect();
+            let from = numbers.first().copied().unwrap_or(0);
+            let which = Which { from, numbers: Some(numbers), ..which };
+            find(service, which, RESUBMIT_MAX).await?
+        }
+    };
+    let mut outcome = Outcome::default();
+    let mut by_stream: BTreeMap<String, Vec<(u64, Vec<u8>)>> = BTreeMap::new();
+    for (number, letter) in found.letters {
+        if service.marks.contains(number, &letter) {
+            outcome.already += 1;
+            continue;
+        }
+        let record = mended.remove(&number).flatten();
+        let bytes = record.map_or(letter.bytes, |r| r.get().as_bytes().to_vec());
+        by_stream.entry(letter.stream.unwrap_or_default()).or_default().push((number, bytes));
+    }
+    for (stream, letters) in by_stream {
+        resubmit_stream(service, live, &stream, &letters, &mut outcome).await?;
+    }
+    Ok(answer(&outcome, found.next))
+}
+
+async fn resubmit_stream(
+    service: &Service,
+    live: &Live,
+    name: &str,
+    letters: &[(u64, Vec<u8>)],
+    outcome: &mut Outcome,
+) -> Result<(), ApiError> {
+    let Some(stream) = service.plan.stream(name) else {
+        for (number, _) in letters {
+            let message = format!("no stream `{name}` is defined any more");
+            outcome.still_dead(*number, "unknown-stream", message);
+        }
+        return Ok(());
+    };
+    let schema = Arc::clone(&service.plan.streams[stream].schema);
+    let decoder = JsonDecoder::new(Arc::clone(&schema), service.settings.records);
+    for some in letters.chunks(TOGETHER) {
+        let mut batch = millrace_event::Batch::new(Arc::clone(&schema));
+        let mut marked = service.marks.of(name);
+        let latest = now().plus(service.settings.future_max);
+        for (number, bytes) in some {
+            let row = match decoder.row(bytes, PARTITION) {
+                Ok(row) => row,
+                Err(letter) => {
+                    outcome.still_dead(*number, letter.reason.name(), letter.message);
+                    continue;
+                }
+            };
+            if matches!(row.get(schema.time), Some(millrace_event::Value::Timestamp(t)) if *t > latest)
+            {
+                let message = "the event time still lies too far in the future".to_owned();
+                outcome.still_dead(*number, crate::handover::FUTURE, message);
+                continue;
+            }
+            for (column, value) in batch.columns.iter_mut().zip(&row) {
+                column.push(value, millrace_event::State::Ok);
+            }
+            marked.insert(*number);
+        }
+        if batch.is_empty() {
+            continue;
+        }
+        let mut hand_over = HandOver::new(live, &service.queue, &service.meters, stream, PARTITION);
+        let position = Some(marked.write());
+        hand_over.push(&batch, Vec::new(), position, Instant::now()).await?;
+        let tally = hand_over.durable().await?;
+        service.marks.set(name, marked);
+        outcome.resubmitted += tally.received;
+        service.meters.resubmitted.fetch_add(tally.received, std::sync::atomic::Ordering::Relaxed);
+        outcome.tally.add(tally);
+    }
+    Ok(())
+}
+
+fn answer(outcome: &Outcome, next: Option<u64>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    let mut object = Object::new(&mut out);
+    object.number("resubmitted", outcome.resubmitted);
+    object.number("already", outcome.already);
+    object.number("still_dead", outcome.still_dead);
+    let list = object.member("letters");
+    list.push(b'[');
+    for (i, (number, reason, message)) in outcome.told.iter().enumerate() {
+        if i > 0 {
+            list.push(b',');
+        }
+        let mut one = Object::new(list);
+        one.number("number", *number);
+        write_text(one.member("reason"), reason);
+        write_text(one.member("message"), message);
+        one.end();
+    }
+    list.push(b']');
+    let mut tally = Object::new(object.member("events"));
+    write_tally(&mut tally, &outcome.tally);
+    tally.end();
+    write_next(&mut object, next);
+    object.end();
+    out
+}
