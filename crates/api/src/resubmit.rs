@@ -7,10 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use millrace_connector::JsonDecoder;
-use millrace_stream::live::Live;
+use millrace_event::{Batch, State, Value};
+use millrace_stream::live::{FUTURE, LONG_KEY, Live, rows_with_long_keys};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -134,50 +136,81 @@ async fn resubmit_stream(
     outcome: &mut Outcome,
 ) -> Result<(), ApiError> {
     let Some(stream) = service.plan.stream(name) else {
+        let message = match name {
+            "" => "the letter names no stream that it could be handed to".to_owned(),
+            name => format!("no stream `{name}` is defined any more"),
+        };
         for (number, _) in letters {
-            let message = format!("no stream `{name}` is defined any more");
-            outcome.still_dead(*number, "unknown-stream", message);
+            outcome.still_dead(*number, "unknown-stream", message.clone());
         }
         return Ok(());
     };
     let schema = Arc::clone(&service.plan.streams[stream].schema);
-    let decoder = JsonDecoder::new(Arc::clone(&schema), service.settings.records);
+    let decoder = JsonDecoder::new(schema, service.settings.records);
     for some in letters.chunks(TOGETHER) {
-        let mut batch = millrace_event::Batch::new(Arc::clone(&schema));
-        let mut marked = service.marks.of(name);
-        let latest = now().plus(service.settings.future_max);
-        for (number, bytes) in some {
-            let row = match decoder.row(bytes, PARTITION) {
-                Ok(row) => row,
-                Err(letter) => {
-                    outcome.still_dead(*number, letter.reason.name(), letter.message);
-                    continue;
-                }
-            };
-            if matches!(row.get(schema.time), Some(millrace_event::Value::Timestamp(t)) if *t > latest)
-            {
-                let message = "the event time still lies too far in the future".to_owned();
-                outcome.still_dead(*number, crate::handover::FUTURE, message);
-                continue;
-            }
-            for (column, value) in batch.columns.iter_mut().zip(&row) {
-                column.push(value, millrace_event::State::Ok);
-            }
-            marked.insert(*number);
-        }
+        let (batch, numbers) = readable(service, stream, &decoder, some, outcome);
         if batch.is_empty() {
             continue;
         }
+        let mut marked = service.marks.of(name);
+        numbers.into_iter().for_each(|number| marked.insert(number));
         let mut hand_over = HandOver::new(live, &service.queue, &service.meters, stream, PARTITION);
         let position = Some(marked.write());
         hand_over.push(&batch, Vec::new(), position, Instant::now()).await?;
         let tally = hand_over.durable().await?;
         service.marks.set(name, marked);
-        outcome.resubmitted += tally.received;
-        service.meters.resubmitted.fetch_add(tally.received, std::sync::atomic::Ordering::Relaxed);
+        let taken = tally.accepted + tally.duplicate + tally.late;
+        outcome.resubmitted += taken;
+        service.meters.resubmitted.fetch_add(taken, Ordering::Relaxed);
         outcome.tally.add(tally);
     }
     Ok(())
+}
+
+/// The events of those letters that the engine would take now, and their numbers.
+fn readable(
+    service: &Service,
+    stream: usize,
+    decoder: &JsonDecoder,
+    letters: &[(u64, Vec<u8>)],
+    outcome: &mut Outcome,
+) -> (Batch, Vec<u64>) {
+    let schema = &service.plan.streams[stream].schema;
+    let mut batch = Batch::new(Arc::clone(schema));
+    let mut numbers = Vec::with_capacity(letters.len());
+    let latest = now().plus(service.settings.future_max);
+    for (number, bytes) in letters {
+        let row = match decoder.row(bytes, PARTITION) {
+            Ok(row) => row,
+            Err(letter) => {
+                outcome.still_dead(*number, letter.reason.name(), letter.message);
+                continue;
+            }
+        };
+        if matches!(row.get(schema.time), Some(Value::Timestamp(time)) if *time > latest) {
+            outcome.still_dead(*number, FUTURE.reason, FUTURE.message.to_owned());
+            continue;
+        }
+        for (column, value) in batch.columns.iter_mut().zip(&row) {
+            column.push(value, State::Ok);
+        }
+        numbers.push(*number);
+    }
+    let long = rows_with_long_keys(&service.plan, stream, &batch);
+    if long.is_empty() {
+        return (batch, numbers);
+    }
+    // The engine would write a new letter for them, and this one would count as handed over.
+    let (mut rows, mut kept) = (Vec::new(), Vec::new());
+    for (row, number) in (0u32..).zip(numbers) {
+        if long.contains(&row) {
+            outcome.still_dead(number, LONG_KEY.reason, LONG_KEY.message.to_owned());
+        } else {
+            rows.push(row);
+            kept.push(number);
+        }
+    }
+    (batch.select(&rows), kept)
 }
 
 fn answer(outcome: &Outcome, next: Option<u64>) -> Vec<u8> {

@@ -153,3 +153,21 @@ fn a_server_that_cannot_know_what_was_handed_over_does_not_start() {
     server.ready(live.clone(), &recovery).unwrap();
     live.close().unwrap();
 }
+
+#[test]
+fn a_letter_with_a_key_that_is_still_too_long_stays_and_makes_no_new_one() {
+    let world = World::new();
+    let long = order(1, 1, &"a".repeat(70_000), "1");
+    let taken = world.lines(&long).json();
+    assert_eq!(taken["dead_lettered"], 1, "{taken}");
+    let body = format!("{{\"letters\":[{{\"number\":0,\"record\":{long}}}]}}");
+    let json = world.json(RESUBMIT, &body).json();
+    assert_eq!((&json["resubmitted"], &json["still_dead"]), (&json!(0), &json!(1)), "{json}");
+    assert_eq!(json["letters"][0]["reason"], "long-key");
+    let letters = world.get("/v1/dead-letters").json();
+    let letters = letters["dead_letters"].as_array().unwrap();
+    assert_eq!((letters.len(), &letters[0]["resubmitted"]), (1, &json!(false)));
+    let body = format!("{{\"letters\":[{{\"number\":0,\"record\":{}}}]}}", order(1, 1, "a", "1"));
+    assert_eq!(world.json(RESUBMIT, &body).json()["resubmitted"], 1);
+    world.close();
+}

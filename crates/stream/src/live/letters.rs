@@ -11,17 +11,19 @@ use super::DeadEvent;
 
 /// Why an event cannot be taken: a stable name, and what to do.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cause {
-    reason: &'static str,
-    message: &'static str,
+pub struct Cause {
+    pub reason: &'static str,
+    pub message: &'static str,
 }
 
-pub(super) const FUTURE: Cause = Cause {
+/// The event time is too far ahead of the receiving clock.
+pub const FUTURE: Cause = Cause {
     reason: "future",
     message: "the event time lies too far in the future; mend the sender's clock",
 };
 
-pub(super) const LONG_KEY: Cause = Cause {
+/// An entity key is longer than a checkpoint can hold.
+pub const LONG_KEY: Cause = Cause {
     reason: "long-key",
     message: "an entity key is longer than 65535 bytes; send a shorter one",
 };
@@ -69,7 +71,7 @@ pub(super) fn encode(mut letter: DeadEvent) -> Vec<u8> {
 }
 
 /// The rows with a key that no checkpoint could hold.
-pub(super) fn rows_with_long_keys(plan: &Plan, stream: usize, batch: &Batch) -> Vec<u32> {
+pub fn rows_with_long_keys(plan: &Plan, stream: usize, batch: &Batch) -> Vec<u32> {
     let mut long = Vec::new();
     for group in plan.groups.iter().filter(|group| group.stream == stream) {
         // A batch whose texts are short together needs no second look.

@@ -36,6 +36,7 @@ use thiserror::Error;
 use crate::engine::{Answer, Counts, EngineError};
 use crate::settings::Settings;
 use inbox::{Inbox, Refused};
+pub use letters::{Cause, FUTURE, LONG_KEY, rows_with_long_keys};
 use owner::Message;
 pub use record::{DeadEvent, RecordError};
 
