@@ -71,7 +71,8 @@ impl KeyState {
     }
 
     fn encode_rows(&self, shape: &Shape, out: &mut Vec<u8>) {
-        let rows = self.view(shape);
+        let words = self.words(shape);
+        let rows = words.view(shape.stride);
         put(out, rows.len() as u64);
         let mut before = 0i64;
         for row in 0..rows.len() {
@@ -127,7 +128,7 @@ impl KeyState {
             return Err(Damaged("bytes after the end"));
         }
         check_words(shape, &words, &mut extra)?;
-        let state_rows = Rows::from_words(words);
+        let state_rows = Rows::from_words(words, shape.stride);
         let index = (rows > INDEX_ABOVE)
             .then(|| Box::new(Index::build(shape, state_rows.view(shape.stride, 0))));
         let bare = ids == 0 && extra.dictionary.len() == 0 && extra.removed.is_none();

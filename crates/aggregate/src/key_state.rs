@@ -23,7 +23,7 @@ use crate::ids::Ids;
 use crate::index::{INDEX_ABOVE, INDEX_BELOW, Index};
 use crate::partial::Partial;
 use crate::readings::Readings;
-use crate::rows::{Rows, RowsView, boundary};
+use crate::rows::{Rows, Times, Words, boundary};
 use crate::scan::scan;
 use crate::shape::{Kind, Shape};
 use crate::value::{Contents, push_output};
@@ -157,14 +157,9 @@ impl KeyState {
             return;
         }
         let at = self.place(shape, time, id);
-        if shape.has_text {
-            let mut words: SmallVec<[u64; 16]> = SmallVec::from_elem(0, shape.stride);
-            self.fill(shape, arguments, row, &mut words);
-            self.rows.insert(self.skipped() + at, shape.stride).copy_from_slice(&words);
-        } else {
-            let at = self.skipped() + at;
-            arguments.fill(shape, row, self.rows.insert(at, shape.stride));
-        }
+        let mut words: SmallVec<[u64; 16]> = SmallVec::from_elem(0, shape.stride);
+        self.fill(shape, arguments, row, &mut words);
+        self.rows.insert(self.skipped() + at, &words);
         if let Some(id) = id {
             self.insert_id(shape, at, id);
         }
@@ -172,8 +167,13 @@ impl KeyState {
     }
 
     #[inline]
-    pub(crate) fn view(&self, shape: &Shape) -> RowsView<'_> {
-        self.rows.view(shape.stride, self.skipped())
+    pub(crate) fn times(&self, shape: &Shape) -> Times<'_> {
+        self.rows.times(shape.stride, self.skipped())
+    }
+
+    #[inline]
+    pub(crate) fn words(&self, shape: &Shape) -> Words<'_> {
+        self.rows.words(shape.stride, self.skipped())
     }
 
     /// Rows of the buffer that are there no more.
@@ -184,7 +184,7 @@ impl KeyState {
 
     /// Where a row of this time and id belongs.
     fn place(&self, shape: &Shape, time: i64, id: Option<&EventId>) -> usize {
-        let rows = self.view(shape);
+        let rows = self.times(shape);
         match rows.last_time() {
             None => 0,
             Some(last) if last < time => rows.len(),
@@ -202,7 +202,7 @@ impl KeyState {
     /// The id of a row, where it is still kept.
     fn id(&self, shape: &Shape, row: usize) -> Option<&[u8]> {
         let ids = &self.extra.as_ref()?.ids;
-        let first = self.view(shape).len() - ids.len();
+        let first = self.times(shape).len() - ids.len();
         ids.get(row.checked_sub(first)?)
     }
 
@@ -224,7 +224,7 @@ impl KeyState {
     }
 
     fn insert_id(&mut self, shape: &Shape, at: usize, id: &EventId) {
-        let rows = self.view(shape).len();
+        let rows = self.times(shape).len();
         let extra = self.extra();
         // Rows older than the oldest one with an id have none: their order is settled. A replayed
         // event may fall among them; its id goes as theirs did, and the others still line up.
@@ -235,7 +235,11 @@ impl KeyState {
     }
 
     fn index_row(&mut self, shape: &Shape, at: usize) {
-        let rows = self.rows.view(shape.stride, self.skipped());
+        let rows = match self.rows.times(shape.stride, self.skipped()) {
+            // Few rows are packed, and have no index.
+            Times::Packed(..) => return,
+            Times::Wide(rows) => rows,
+        };
         match &mut self.index {
             Some(index) => index.insert(shape, rows, at),
             None if rows.len() > INDEX_ABOVE => {
@@ -247,7 +251,7 @@ impl KeyState {
 
     /// Removes the rows that lie behind the horizon, and the ids that can no longer matter.
     pub fn remove_until(&mut self, shape: &Shape, horizon: Horizon) {
-        let rows = self.view(shape);
+        let rows = self.times(shape);
         let n = rows.len();
         let mut gone = 0;
         let oldest = match &self.index {
@@ -269,7 +273,7 @@ impl KeyState {
         let skipped = self.skipped();
         let Some(extra) = &mut self.extra else { return };
         if !shape.ordered && !extra.ids.is_empty() {
-            let rows = self.rows.view(shape.stride, skipped);
+            let rows = self.rows.times(shape.stride, skipped);
             let settled = rows.count_until(horizon.exact_from.0.saturating_sub(1));
             let first = rows.len() - extra.ids.len();
             extra.ids.remove_front(settled.saturating_sub(first));
@@ -280,24 +284,27 @@ impl KeyState {
     fn remove_rows(&mut self, shape: &Shape, gone: usize, horizon: Horizon) {
         if !shape.summarised.is_empty() {
             for row in 0..gone {
-                let words: SmallVec<[u64; 16]> = SmallVec::from_slice(self.view(shape).row(row));
+                let words = self.words(shape);
+                let words = SmallVec::<[u64; 16]>::from_slice(words.view(shape.stride).row(row));
                 let id = EventId::from_bytes(self.id(shape, row).unwrap_or_default());
                 self.summarise(shape, &words, &id, horizon);
             }
         }
         let skipped = self.skipped();
-        let rows = self.rows.view(shape.stride, skipped);
+        let n = self.times(shape).len();
         if let Some(extra) = &mut self.extra {
-            let without = rows.len() - extra.ids.len();
+            let without = n - extra.ids.len();
             extra.ids.remove_front(gone.saturating_sub(without));
         }
         match &mut self.index {
             None => self.rows.drop_front(gone, shape.stride),
-            Some(index) if rows.len() - gone < INDEX_BELOW => {
+            Some(index) if n - gone < INDEX_BELOW => {
                 self.rows.drop_front(index.skipped() + gone, shape.stride);
+                self.rows.pack(shape.stride);
                 self.index = None;
             }
             Some(index) => {
+                let rows = self.rows.view(shape.stride, skipped);
                 index.remove_front(shape, rows, gone);
                 index.set_skipped(self.rows.remove_front(gone, shape.stride, skipped));
             }
@@ -352,7 +359,7 @@ impl KeyState {
         let Some(extra) = &self.extra else { return };
         let in_use = !extra.ids.is_empty()
             || extra.removed.is_some()
-            || (shape.has_text && self.view(shape).len() > 0);
+            || (shape.has_text && self.times(shape).len() > 0);
         if !in_use {
             self.extra = None;
         }
@@ -360,11 +367,11 @@ impl KeyState {
 
     /// Whether nothing is left that any read at the horizon or later could show.
     pub fn is_empty(&self, shape: &Shape, horizon: Horizon) -> bool {
-        if self.view(shape).last_time().is_some_and(|t| t > horizon.removed_to.0) {
+        if self.times(shape).last_time().is_some_and(|t| t > horizon.removed_to.0) {
             return false;
         }
         let Some(extra) = &self.extra else { return shape.summarised.is_empty() };
-        let pending = self.view(shape).len() > 0 && !shape.summarised.is_empty();
+        let pending = self.times(shape).len() > 0 && !shape.summarised.is_empty();
         !pending
             && shape.summary_cells().zip(extra.summaries()).all(|(cell, summary)| match summary {
                 Summary::Lifetime(_) => false,
@@ -396,8 +403,9 @@ impl KeyState {
             return;
         }
         let t = position.time();
-        let rows = self.rows.view(shape.stride, self.skipped());
         let high = self.high(shape, position);
+        let words = self.rows.words(shape.stride, self.skipped());
+        let rows = words.view(shape.stride);
         scratch.cells.clear();
         scratch.cells.resize(shape.cells.len(), Contents::default());
         scratch.lows.clear();
@@ -434,7 +442,10 @@ impl KeyState {
         readings: &mut Readings,
     ) {
         readings.begin(shape, t.0, self.removed_to(horizon).0);
-        let rows = self.rows.view(shape.stride, self.skipped());
+        let rows = match &self.rows {
+            Rows::Packed(packed) => return readings.walk_packed(shape, packed, t.0),
+            Rows::Wide(_) => self.rows.view(shape.stride, self.skipped()),
+        };
         let high = match rows.last_time() {
             Some(last) if last > t.0 => rows.count_until(t.0),
             Some(_) | None => rows.len(),
@@ -473,7 +484,7 @@ impl KeyState {
         if t <= self.removed_to(horizon) {
             return true;
         }
-        let rows = self.view(shape);
+        let rows = self.times(shape);
         if rows.last_time().is_none_or(|last| last < t.0) {
             return false;
         }
@@ -483,7 +494,7 @@ impl KeyState {
 
     /// How many rows lie before the position.
     fn high(&self, shape: &Shape, position: &Position) -> usize {
-        let rows = self.view(shape);
+        let rows = self.times(shape);
         let t = position.time().0;
         let all = match rows.last_time() {
             Some(last) if last > t => rows.count_until(t),
@@ -523,11 +534,12 @@ impl KeyState {
             };
         }
         let Some(extra) = self.extra.as_ref().filter(|e| !e.summaries().is_empty()) else { return };
+        let words = self.words(shape);
+        let rows = words.view(shape.stride);
         for (cell, summary) in shape.summary_cells().zip(extra.summaries()) {
             let c = &shape.cells[cell];
             let lane = &shape.lanes[c.lane];
             let contents = &mut scratch.cells[cell];
-            let rows = self.view(shape);
             let selected = (scratch.lows[c.window]..high)
                 .map(|row| rows.row(row))
                 .filter(|row| lane.selects(shape, row))
@@ -552,7 +564,8 @@ impl KeyState {
         let slots: SmallVec<[usize; 8]> =
             shape.lanes.iter().filter(|l| l.kind == Kind::Text).map(|l| l.slot).collect();
         let mut used = vec![false; extra.dictionary.len()];
-        let rows = self.rows.view(shape.stride, skipped);
+        let words = self.rows.words(shape.stride, skipped);
+        let rows = words.view(shape.stride);
         for row in 0..rows.len() {
             slots.iter().for_each(|s| used[rows.row(row)[*s] as usize] = true);
         }
@@ -590,7 +603,10 @@ impl KeyState {
     #[inline]
     pub fn peek_for(&self, shape: &Shape, arguments: &Arguments, row: usize) -> u64 {
         match &self.index {
-            Some(index) => index.peek_for(shape, self.view(shape), arguments, row),
+            Some(index) => {
+                let rows = self.rows.view(shape.stride, index.skipped());
+                index.peek_for(shape, rows, arguments, row)
+            }
             None => 0,
         }
     }
@@ -612,12 +628,13 @@ impl KeyState {
         let mut plain = self.clone();
         plain.rows.drop_front(plain.skipped(), shape.stride);
         plain.index = None;
+        plain.rows.pack(shape.stride);
         plain
     }
 
     /// The event time of the newest row, where there is one.
     pub fn newest(&self, shape: &Shape) -> Option<EventTime> {
-        self.view(shape).last_time().map(EventTime)
+        self.times(shape).last_time().map(EventTime)
     }
 }
 

@@ -16,6 +16,7 @@ mod layout;
 mod members;
 #[cfg(test)]
 mod oracle;
+mod packed;
 mod partial;
 mod queue;
 mod readings;

@@ -148,8 +148,9 @@ fn check(shape: &Shape, steps: &[Step]) {
         let batch = batch(number, time, step);
         let arguments = Arguments::evaluate(shape, &batch);
         state.insert(shape, &arguments, 0, Some(&EventId::int(number)), horizon);
-        if state.index.is_none() && number == 20 {
-            state.index = Some(Box::new(Index::build(shape, state.view(shape))));
+        if state.index.is_none() && number == 20 && state.times(shape).len() > 0 {
+            state.rows.widen(shape.stride);
+            state.index = Some(Box::new(Index::build(shape, state.rows.view(shape.stride, 0))));
         }
         let t = EventTime(newest + step.at.max(-HISTORY));
         let at = match step.kind {

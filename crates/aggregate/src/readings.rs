@@ -9,6 +9,7 @@ use millrace_event::{Column, Mark, State};
 use ruint::aliases::U256;
 
 use crate::exact::quotient;
+use crate::packed::Packed;
 use crate::partial::{amount, order, square};
 use crate::rows::RowsView;
 use crate::shape::{Kind, Lane, Needs, Output, Shape, Way};
@@ -25,6 +26,8 @@ pub struct Readings {
     cells: Vec<Cells>,
     /// Per window, the first row inside; space for one read.
     lows: Vec<usize>,
+    /// The rows of a quiet key; space for one read.
+    unpacked: Vec<u64>,
     /// Per window, whether its history is kept; space for one read.
     known: Vec<bool>,
 }
@@ -138,6 +141,20 @@ impl Readings {
             };
             self.push(shape, cell, &reading);
         }
+    }
+
+    /// Reads every cell of a quiet key.
+    pub(crate) fn walk_packed(&mut self, shape: &Shape, packed: &Packed, t: i64) {
+        let mut words = std::mem::take(&mut self.unpacked);
+        words.clear();
+        packed.unpack(shape.stride, &mut words);
+        let rows = RowsView::new(&words, shape.stride);
+        let high = match rows.last_time() {
+            Some(last) if last > t => rows.count_until(t),
+            Some(_) | None => rows.len(),
+        };
+        self.walk(shape, rows, high, t);
+        self.unpacked = words;
     }
 
     /// Reads every cell by a walk over the newest of `high` rows.
