@@ -10,6 +10,9 @@
 /// A key holds at most so many rows packed: reading them takes time linear in their number.
 pub(crate) const PACKED_MAX: usize = 16;
 
+/// A block has room for a multiple of so many rows.
+const ROOM: usize = 4;
+
 /// Units before the first row.
 const HEAD: usize = 5;
 /// Units of a time, as the difference from the base: ± 4 years.
@@ -69,16 +72,15 @@ impl Packed {
     pub(crate) fn unpack(&self, stride: usize, out: &mut Vec<u64>) {
         let base = self.base();
         let width = width(stride);
-        let before = out.len();
         let units = &self.0[HEAD..HEAD + self.len() * width];
-        out.resize(before + self.len() * stride, 0);
-        for (units, words) in units.chunks_exact(width).zip(out[before..].chunks_exact_mut(stride))
-        {
-            let (time, rest) = units.split_at(TIME);
-            words[0] = base.wrapping_add(difference(time)) as u64;
-            for (word, units) in words[1..].iter_mut().zip(rest.chunks_exact(WORD)) {
-                let narrow = u32::from(units[0]) | u32::from(units[1]) << 16;
-                *word = i64::from(narrow.cast_signed()) as u64;
+        out.reserve(self.len() * stride);
+        for row in units.chunks_exact(width) {
+            out.push(base.wrapping_add(difference(row)) as u64);
+            let mut at = TIME;
+            while at < width {
+                let narrow = u32::from(row[at]) | u32::from(row[at + 1]) << 16;
+                out.push(i64::from(narrow.cast_signed()) as u64);
+                at += WORD;
             }
         }
     }
@@ -133,7 +135,7 @@ impl Packed {
         let from = HEAD + count * width;
         self.0.copy_within(from..from + left * width, HEAD);
         self.0[0] = left as u16;
-        if self.0.len() > HEAD + 2 * room(left) * width {
+        if self.0.len() > HEAD + (room(left) + ROOM) * width {
             self.0 = self.0[..HEAD + room(left) * width].into();
         }
     }
@@ -151,7 +153,7 @@ impl Packed {
 
 /// How many rows a block for so many has room for.
 fn room(rows: usize) -> usize {
-    if rows <= 8 { rows.next_multiple_of(2) } else { rows.next_multiple_of(4) }
+    rows.next_multiple_of(ROOM)
 }
 
 #[inline]
