@@ -4,10 +4,32 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::HeaderMap;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::EXPECT;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::ApiError;
+
+/// The largest body of a refused request that is read and dropped, so that its connection stays.
+/// A larger one costs more to read than a new connection does.
+const DROPPED_BODY_MAX: u64 = 64 << 10;
+
+/// Reads the body of a refused request and drops it, if it is small and comes within this time.
+///
+/// A client that waits for leave to send its body (`Expect: 100-continue`) is not given it: hyper
+/// gives leave when a body is first asked for. Its connection ends with the refusal. It could not
+/// be kept: whether the client sends the body after all cannot be known, and a body that is taken
+/// for a request is how one client's words are put into the mouth of another.
+pub async fn read_and_drop(mut incoming: Incoming, headers: &HeaderMap, limit: Duration) {
+    let is_small = incoming.size_hint().exact().is_some_and(|n| n <= DROPPED_BODY_MAX);
+    if !is_small || headers.contains_key(EXPECT) {
+        return;
+    }
+    let read = async { while let Some(Ok(_)) = incoming.frame().await {} };
+    // If it does not come in time, the connection ends behind the answer.
+    let _ = timeout_at(Instant::now() + limit, read).await;
+}
 
 /// A body that is being read.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use millrace_stream::live::{Live, Recovery};
 
 use crate::admission::{Admission, Admitted};
 use crate::answer::{self, Answer, JSON, METRICS};
-use crate::body::Body;
+use crate::body::{Body, read_and_drop};
 use crate::error::{ApiError, Named};
 use crate::events::Partitions;
 use crate::features::unknown;
@@ -121,7 +121,7 @@ impl Service {
             Ok(answer) => answer,
             Err(error) => {
                 if kind == Kind::Events && matches!(error, ApiError::Overloaded { .. }) {
-                    tokio::time::sleep(REFUSAL_DELAY).await;
+                    tokio::time::sleep(REFUSAL_DELAY.saturating_sub(begun.elapsed())).await;
                 }
                 answer::error(&error)
             }
@@ -180,7 +180,13 @@ impl Service {
                 let names = || self.plan.streams.iter().map(|s| &*s.schema.stream);
                 let index = self.plan.stream(&stream);
                 let index = index.ok_or_else(|| unknown(Named::Stream, &stream, names()))?;
-                let _admitted = self.admission.ingest(incoming.size_hint().exact())?;
+                let _admitted = match self.admission.ingest(incoming.size_hint().exact()) {
+                    Ok(admitted) => admitted,
+                    Err(refused) => {
+                        read_and_drop(incoming, &head.headers, REFUSAL_DELAY).await;
+                        return Err(refused);
+                    }
+                };
                 let body = self.body(incoming, self.settings.limits.events_body_max);
                 events::ingest(self, live, index, query, &head.headers, body).await.map(json)
             }

@@ -45,6 +45,51 @@ fn a_refusal_comes_before_the_body() {
 }
 
 #[test]
+fn who_asks_before_sending_a_body_is_refused_without_it_or_told_to_go_on() {
+    let asking = |length: usize| {
+        slow(length).replace("\r\ncontent-length", "\r\nexpect: 100-continue\r\ncontent-length")
+    };
+    let world = World::with(|settings, _| settings.limits.ingest_requests_max = 0);
+    let mut stream = world.connect();
+    stream.write_all(asking(1_000).as_bytes()).unwrap();
+    let mut told = String::new();
+    // A body that came now could be taken for a request: the connection ends.
+    stream.read_to_string(&mut told).unwrap();
+    assert!(told.starts_with("HTTP/1.1 429 "), "{told}");
+    assert!(told.contains("\r\nretry-after: 1\r\n"), "{told}");
+    assert!(told.contains("\r\nconnection: close\r\n"), "{told}");
+    world.close();
+
+    let world = World::new();
+    let body = order(1, 1, "a", "1");
+    let mut stream = world.connect();
+    stream.write_all(asking(body.len()).as_bytes()).unwrap();
+    let expected = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut told = vec![0; expected.len()];
+    stream.read_exact(&mut told).unwrap();
+    assert_eq!(told, expected);
+    stream.write_all(body.as_bytes()).unwrap();
+    assert_eq!(read_answer(&mut stream).json()["accepted"], 1);
+    world.close();
+}
+
+#[test]
+fn a_small_body_that_is_refused_leaves_the_connection_open_and_a_large_one_does_not() {
+    let world = World::with(|settings, _| settings.limits.ingest_requests_max = 0);
+    let mut stream = world.connect();
+    for length in [64 << 10, 100] {
+        stream.write_all(slow(length).as_bytes()).unwrap();
+        stream.write_all(&vec![b' '; length]).unwrap();
+        let refused = read_answer(&mut stream);
+        assert_eq!((refused.status, refused.header("connection")), (429, None));
+    }
+    stream.write_all(slow((64 << 10) + 1).as_bytes()).unwrap();
+    let refused = read_answer(&mut stream);
+    assert_eq!((refused.status, refused.header("connection")), (429, Some("close")));
+    world.close();
+}
+
+#[test]
 fn bytes_in_flight_are_bounded_too() {
     let world = World::with(|settings, _| settings.limits.ingest_bytes_max = 64 << 10);
     let mut first = world.connect();
