@@ -8,6 +8,7 @@ mod checkpoints;
 mod data;
 mod http;
 mod latency;
+mod offer;
 mod overload;
 mod peers;
 mod phase;
