@@ -25,6 +25,8 @@ pub struct Which {
     pub from: u64,
     /// These alone.
     pub numbers: Option<BTreeSet<u64>>,
+    /// Of these the record is not needed.
+    pub mended: BTreeSet<u64>,
 }
 
 impl Which {
@@ -50,6 +52,7 @@ pub async fn list(service: &Service, query: &str) -> Result<Vec<u8>, ApiError> {
         reason: query.get("reason").map(str::to_owned),
         from: query.number("from")?.unwrap_or(0),
         numbers: None,
+        mended: BTreeSet::new(),
     };
     let found = find(service, which, usize::try_from(limit).unwrap_or(usize::MAX)).await?;
     let mut out = Vec::with_capacity(256 * found.letters.len() + 64);
@@ -116,8 +119,11 @@ pub async fn find(service: &Service, which: Which, limit: usize) -> Result<Found
                 found.next = Some(offset.0);
                 break;
             }
-            let Ok(letter) = serde_json::from_slice::<DeadEvent>(bytes) else { continue };
+            let Ok(mut letter) = serde_json::from_slice::<DeadEvent>(bytes) else { continue };
             if which.matches(offset.0, &letter) {
+                if which.mended.contains(&offset.0) {
+                    letter.bytes = Vec::new();
+                }
                 bytes_held += letter.bytes.len();
                 found.letters.push((offset.0, letter));
             }

@@ -32,8 +32,8 @@ pub const PARTITION: &str = "dead-letters";
 const RESUBMIT_MAX: usize = 10_000;
 /// Letters handed over together, with the marks that say so.
 const TOGETHER: usize = 256;
-/// Letters that are still dead, of which an answer tells.
-const STILL_DEAD_MAX: usize = 100;
+/// Letters that were not handed over, of which an answer tells.
+const TOLD_MAX: usize = 100;
 
 /// What to hand over again.
 #[derive(Debug, Deserialize)]
@@ -41,8 +41,7 @@ const STILL_DEAD_MAX: usize = 100;
 struct Resubmit {
     stream: Option<String>,
     reason: Option<String>,
-    #[serde(default)]
-    from: u64,
+    from: Option<u64>,
     /// These alone, each perhaps mended.
     letters: Option<Vec<Mended>>,
 }
@@ -55,6 +54,40 @@ struct Mended {
     record: Option<Box<RawValue>>,
 }
 
+/// Letters by number, with what stands in the place of their records.
+type Asked = BTreeMap<u64, Option<Box<RawValue>>>;
+
+impl Resubmit {
+    /// What to look for, and the letters that are asked for by their numbers.
+    fn which(self) -> Result<(Which, Asked), ApiError> {
+        let Resubmit { stream, reason, from, letters } = self;
+        let refuse = |what: String| ApiError::BadRequest(what.into());
+        let Some(letters) = letters else {
+            let from = from.unwrap_or(0);
+            return Ok((Which { stream, reason, from, ..Which::default() }, Asked::new()));
+        };
+        if stream.is_some() || reason.is_some() || from.is_some() {
+            let what = "`letters` names them by number; leave out `stream`, `reason` and `from`";
+            return Err(refuse(what.to_owned()));
+        }
+        let mut asked = Asked::new();
+        for Mended { number, record } in letters {
+            if asked.insert(number, record).is_some() {
+                return Err(refuse(format!("letter {number} is given twice")));
+            }
+        }
+        let numbers: BTreeSet<u64> = asked.keys().copied().collect();
+        let is_mended = |(number, record): (&u64, &Option<_>)| record.as_ref().map(|_| *number);
+        let which = Which {
+            from: numbers.first().copied().unwrap_or(0),
+            mended: asked.iter().filter_map(is_mended).collect(),
+            numbers: Some(numbers),
+            ..Which::default()
+        };
+        Ok((which, asked))
+    }
+}
+
 /// What became of the letters.
 #[derive(Debug, Default)]
 struct Outcome {
@@ -62,14 +95,28 @@ struct Outcome {
     resubmitted: u64,
     already: u64,
     still_dead: u64,
-    /// Some of them: number, reason, message.
+    /// Asked for by their numbers, and not in the log.
+    unknown: u64,
+    /// Asked for by their numbers, and left for another request.
+    not_looked_at: u64,
+    /// Some of the dead and unknown ones: number, reason, message.
     told: Vec<(u64, String, String)>,
 }
 
 impl Outcome {
     fn still_dead(&mut self, number: u64, reason: &str, message: String) {
         self.still_dead += 1;
-        if self.told.len() < STILL_DEAD_MAX {
+        self.tell(number, reason, message);
+    }
+
+    fn unknown(&mut self, number: u64) {
+        self.unknown += 1;
+        let message = "no dead letter has this number (any more)".to_owned();
+        self.tell(number, "unknown-letter", message);
+    }
+
+    fn tell(&mut self, number: u64, reason: &str, message: String) {
+        if self.told.len() < TOLD_MAX {
             self.told.push((number, reason.to_owned(), message));
         }
     }
@@ -98,29 +145,25 @@ pub async fn resubmit(
 }
 
 async fn hand_over(service: &Service, live: &Live, asked: Resubmit) -> Result<Vec<u8>, ApiError> {
-    let Resubmit { stream, reason, from, letters } = asked;
-    let which = Which { stream, reason, from, numbers: None };
-    let mut mended = BTreeMap::new();
-    let found = match letters {
-        None => find(service, which, RESUBMIT_MAX).await?,
-        Some(letters) => {
-            mended.extend(letters.into_iter().map(|m| (m.number, m.record)));
-            let numbers: BTreeSet<u64> = mended.keys().copied().collect();
-            let from = numbers.first().copied().unwrap_or(0);
-            let which = Which { from, numbers: Some(numbers), ..which };
-            find(service, which, RESUBMIT_MAX).await?
-        }
-    };
+    let (which, mut asked) = asked.which()?;
+    let found = find(service, which, RESUBMIT_MAX).await?;
     let mut outcome = Outcome::default();
     let mut by_stream: BTreeMap<String, Vec<(u64, Vec<u8>)>> = BTreeMap::new();
     for (number, letter) in found.letters {
+        let record = asked.remove(&number).flatten();
         if service.marks.contains(number, &letter) {
             outcome.already += 1;
             continue;
         }
-        let record = mended.remove(&number).flatten();
         let bytes = record.map_or(letter.bytes, |r| r.get().as_bytes().to_vec());
         by_stream.entry(letter.stream.unwrap_or_default()).or_default().push((number, bytes));
+    }
+    for number in asked.into_keys() {
+        if found.next.is_some_and(|next| next <= number) {
+            outcome.not_looked_at += 1;
+        } else {
+            outcome.unknown(number);
+        }
     }
     for (stream, letters) in by_stream {
         resubmit_stream(service, live, &stream, &letters, &mut outcome).await?;
@@ -219,6 +262,8 @@ fn answer(outcome: &Outcome, next: Option<u64>) -> Vec<u8> {
     object.number("resubmitted", outcome.resubmitted);
     object.number("already", outcome.already);
     object.number("still_dead", outcome.still_dead);
+    object.number("unknown", outcome.unknown);
+    object.number("not_looked_at", outcome.not_looked_at);
     let list = object.member("letters");
     list.push(b'[');
     for (i, (number, reason, message)) in outcome.told.iter().enumerate() {

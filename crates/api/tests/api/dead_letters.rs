@@ -171,3 +171,50 @@ fn a_letter_with_a_key_that_is_still_too_long_stays_and_makes_no_new_one() {
     assert_eq!(world.json(RESUBMIT, &body).json()["resubmitted"], 1);
     world.close();
 }
+
+#[test]
+fn a_letter_that_is_asked_for_is_in_exactly_one_count() {
+    let world = world();
+    let body = format!(
+        "{{\"letters\":[{{\"number\":0}},{{\"number\":1,\"record\":{}}},{{\"number\":7}}]}}",
+        order(2, 2, "a", "1.10")
+    );
+    let json = world.json(RESUBMIT, &body).json();
+    let counts = |json: &serde_json::Value| {
+        ["resubmitted", "already", "still_dead", "unknown", "not_looked_at"]
+            .map(|name| json[name].as_u64().unwrap())
+    };
+    assert_eq!(counts(&json), [1, 0, 1, 1, 0], "{json}");
+    assert_eq!(json["letters"][0]["number"], 7);
+    assert_eq!(json["letters"][0]["reason"], "unknown-letter");
+    assert_eq!(counts(&world.json(RESUBMIT, &body).json()), [0, 1, 1, 1, 0]);
+    for wrong in [
+        "{\"stream\":\"orders\",\"letters\":[{\"number\":0}]}",
+        "{\"from\":0,\"letters\":[]}",
+        "{\"letters\":[{\"number\":0},{\"number\":0}]}",
+    ] {
+        assert_eq!(world.json(RESUBMIT, wrong).code(), "bad_request", "{wrong}");
+    }
+    world.close();
+}
+
+#[test]
+fn letters_beyond_what_one_request_looks_at_are_told_and_can_be_asked_for_again() {
+    let world = World::new();
+    let large = format!("{{\"x\":\"{}\"", "y".repeat(1 << 20));
+    for _ in 0..20 {
+        assert_eq!(world.lines(&large).json()["dead_lettered"], 1);
+    }
+    let all: Vec<String> = (0..20).map(|n| format!("{{\"number\":{n}}}")).collect();
+    let ask = |letters: &[String]| {
+        world.json(RESUBMIT, &format!("{{\"letters\":[{}]}}", letters.join(","))).json()
+    };
+    let first = ask(&all);
+    let next = first["next"].as_u64().unwrap();
+    assert_eq!(first["still_dead"].as_u64().unwrap(), next, "{next}");
+    assert_eq!(first["not_looked_at"].as_u64().unwrap(), 20 - next);
+    let rest = ask(&all[next as usize..]);
+    assert_eq!(rest["still_dead"].as_u64().unwrap(), 20 - next);
+    assert_eq!((&rest["not_looked_at"], &rest["next"]), (&json!(0), &json!(null)));
+    world.close();
+}

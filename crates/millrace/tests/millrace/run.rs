@@ -193,18 +193,26 @@ fn letters_are_mended_and_late_events_replayed_on_a_running_server() {
     let late = payment(3, "A").replace("12:06", "11:30");
     assert_eq!(server.lines(&late)["late"], 1);
 
-    let still = succeed(folder.path(), &["dead-letters", "resubmit", "--url", &url]);
-    assert!(still.contains("1 letter still dead"), "{still}");
+    let still = run(folder.path(), &["dead-letters", "resubmit", "--url", &url]);
+    assert_eq!(still.code, Some(1), "{still:?}");
+    assert!(still.out.contains("1 letter still dead"), "{still:?}");
     let export = ["dead-letters", "export", "--numbered", "-o", "mend.ndjson"];
     succeed(folder.path(), &export);
     let file = folder.path().join("mend.ndjson");
     let mended = std::fs::read_to_string(&file).unwrap().replace("\"1.001\"", "1.10");
-    std::fs::write(&file, mended).unwrap();
+    std::fs::write(&file, &mended).unwrap();
     let resubmit = ["dead-letters", "resubmit", "--url", &url, "--file", "mend.ndjson"];
     let sent = succeed(folder.path(), &resubmit);
     assert!(sent.starts_with("1 letter handed over: 1 accepted"), "{sent}");
     let again = succeed(folder.path(), &resubmit);
     assert!(again.contains("1 letter handed over before"), "{again}");
+    let gone = mended.replace("\"number\":0", "\"number\":9");
+    std::fs::write(&file, gone.clone() + &mended).unwrap();
+    let gone_too = run(folder.path(), &resubmit);
+    assert_eq!(gone_too.code, Some(1), "{gone_too:?}");
+    assert!(gone_too.out.contains("1 letter not there"), "{gone_too:?}");
+    std::fs::write(&file, gone.clone() + &gone).unwrap();
+    assert!(fail(folder.path(), &resubmit, 1).contains("mend.ndjson:2: letter 9"));
     let spend = server.get("/v1/features/card_velocity/A?at=2026-01-05T12:10:00Z");
     assert_eq!(spend["values"]["spend_24h"]["value"], 2.1);
 
