@@ -44,8 +44,7 @@ pub struct Found {
     pub next: Option<u64>,
 }
 
-pub async fn list(service: &Service, query: &str) -> Result<Vec<u8>, ApiError> {
-    let query = Query::of(query, &["stream", "reason", "from", "limit"])?;
+pub async fn list(service: &Service, query: &Query) -> Result<Vec<u8>, ApiError> {
     let limit = query.number("limit")?.unwrap_or(LETTERS_DEFAULT).min(LETTERS_MAX);
     let which = Which {
         stream: query.get("stream").map(str::to_owned),

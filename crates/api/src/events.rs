@@ -46,12 +46,11 @@ pub async fn ingest(
     service: &Service,
     live: &Live,
     stream: usize,
-    query: &str,
+    query: &Query,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Vec<u8>, ApiError> {
     let format = format_of(headers)?;
-    let query = Query::of(query, &["partition"])?;
     let partition = query.get("partition").unwrap_or(HTTP);
     service.partitions.admit(partition, service.settings.limits.partitions_max)?;
     let mut hand_over = HandOver::new(live, &service.queue, &service.meters, stream, partition);

@@ -22,9 +22,8 @@ pub async fn one(
     live: &Live,
     group: &str,
     parts: &[String],
-    query: &str,
+    query: &Query,
 ) -> Result<Vec<u8>, ApiError> {
-    let query = Query::of(query, &["at"])?;
     let at = query.get("at").map_or_else(|| Ok(now()), parse_at)?;
     let index = service.group(group)?;
     let key_parts: Vec<KeyPart<'_>> = parts.iter().map(|p| KeyPart::text(p.as_str())).collect();
@@ -99,13 +98,7 @@ impl GivenKey {
     }
 }
 
-pub async fn many(
-    service: &Service,
-    live: &Live,
-    query: &str,
-    body: Body,
-) -> Result<Vec<u8>, ApiError> {
-    Query::of(query, &[])?;
+pub async fn many(service: &Service, live: &Live, body: Body) -> Result<Vec<u8>, ApiError> {
     let body = body.whole().await?;
     let asked: Many = serde_json::from_slice(&body).map_err(|error| {
         let what = format!("not {{\"reads\":[{{\"group\":…,\"keys\":[…]}}]}}: {error}");

@@ -162,7 +162,7 @@ impl Service {
         request: Request<Incoming>,
     ) -> Result<Answer, ApiError> {
         let (head, incoming) = request.into_parts();
-        let query = head.uri.query().unwrap_or("");
+        let query = Query::of(head.uri.query().unwrap_or(""), route.kind().parameters())?;
         let json = |body: Vec<u8>| answer::of(StatusCode::OK, JSON, body);
         match route {
             Route::Health => Ok(health::alive()),
@@ -171,10 +171,7 @@ impl Service {
                 let text = metrics::text(self).await?;
                 Ok(answer::of(StatusCode::OK, METRICS, text))
             }
-            Route::Definitions => {
-                Query::of(query, &[])?;
-                Ok(answer::of(StatusCode::OK, JSON, self.definitions.clone()))
-            }
+            Route::Definitions => Ok(answer::of(StatusCode::OK, JSON, self.definitions.clone())),
             Route::Events { stream } => {
                 let live = self.live()?;
                 let names = || self.plan.streams.iter().map(|s| &*s.schema.stream);
@@ -188,21 +185,21 @@ impl Service {
                     }
                 };
                 let body = self.body(incoming, self.settings.limits.events_body_max);
-                events::ingest(self, live, index, query, &head.headers, body).await.map(json)
+                events::ingest(self, live, index, &query, &head.headers, body).await.map(json)
             }
             Route::Features { group, key } => {
                 let (live, _admitted) = self.admit_read()?;
-                features::one(self, live, &group, &key, query).await.map(json)
+                features::one(self, live, &group, &key, &query).await.map(json)
             }
             Route::ManyFeatures => {
                 let (live, _admitted) = self.admit_read()?;
                 let body = self.small_body(incoming, &head.headers)?;
-                features::many(self, live, query, body).await.map(json)
+                features::many(self, live, body).await.map(json)
             }
             Route::View { view } => {
                 let (live, _admitted) = self.admit_read()?;
                 let body = self.small_body(incoming, &head.headers)?;
-                views::view(self, live, &view, query, body).await.map(json)
+                views::view(self, live, &view, body).await.map(json)
             }
             Route::ReplayLate => {
                 let replayed = ask::replay_late(self.live()?).await?;
@@ -218,13 +215,10 @@ impl Service {
                     format!("{{\"epoch\":{epoch},\"bytes\":{bytes},\"frontier\":{frontier}}}");
                 Ok(json(body.into_bytes()))
             }
-            Route::OpenApi => {
-                Query::of(query, &[])?;
-                Ok(answer::of(StatusCode::OK, JSON, self.openapi.clone()))
-            }
+            Route::OpenApi => Ok(answer::of(StatusCode::OK, JSON, self.openapi.clone())),
             Route::DeadLetters => {
                 let (_live, _admitted) = self.admit_read()?;
-                dead_letters::list(self, query).await.map(json)
+                dead_letters::list(self, &query).await.map(json)
             }
             Route::Resubmit => {
                 let live = self.live()?;

@@ -15,7 +15,6 @@ use crate::body::Body;
 use crate::clock::now;
 use crate::error::{ApiError, Named};
 use crate::features::unknown;
-use crate::query::Query;
 use crate::route::shown;
 use crate::service::Service;
 use crate::write::{Object, write_values};
@@ -64,10 +63,8 @@ pub async fn view(
     service: &Service,
     live: &Live,
     name: &str,
-    query: &str,
     body: Body,
 ) -> Result<Vec<u8>, ApiError> {
-    Query::of(query, &[])?;
     let names = || service.plan.views.iter().map(|v| &*v.name);
     let index = service.plan.view(name).ok_or_else(|| unknown(Named::View, name, names()))?;
     let view = &service.plan.views[index];

@@ -218,3 +218,19 @@ fn letters_beyond_what_one_request_looks_at_are_told_and_can_be_asked_for_again(
     assert_eq!((&rest["not_looked_at"], &rest["next"]), (&json!(0), &json!(null)));
     world.close();
 }
+
+#[test]
+fn a_parameter_that_a_route_does_not_know_is_refused_and_does_nothing() {
+    let world = world();
+    for path in [RESUBMIT, "/v1/late/replay", "/v1/checkpoint", "/v1/features"] {
+        let refused = world.json(&format!("{path}?stream=visits"), "{}");
+        assert_eq!((refused.status, refused.code().as_str()), (400, "bad_request"), "{path}");
+    }
+    for path in ["/metrics", "/healthz", "/readyz", "/v1/definitions", "/v1/openapi.json"] {
+        assert_eq!(world.get(&format!("{path}?x=1")).code(), "bad_request", "{path}");
+        assert_eq!(world.get(path).status, 200, "{path}");
+    }
+    let letters = world.get("/v1/dead-letters?stream=orders&limit=1").json();
+    assert_eq!(letters["dead_letters"][0]["resubmitted"], false);
+    world.close();
+}
