@@ -22,8 +22,8 @@ pub struct Guard {
     origins: Vec<String>,
     data_dir: PathBuf,
     keys: RwLock<Keys>,
-    /// Set once there is a key or an address that others reach, and never cleared: that the last
-    /// key was revoked opens nothing.
+    /// Set where others reach the address and once there is or was a key, and never cleared: that
+    /// the last key was revoked opens nothing, also after another start.
     asks_for_key: AtomicBool,
 }
 
@@ -45,7 +45,7 @@ impl Guard {
             std::net::IpAddr::V6(ip) => names.push(format!("[{ip}]")),
         }
         let keys = read_keys(data_dir)?;
-        let asks_for_key = !address.ip().is_loopback() || !keys.list().is_empty();
+        let asks_for_key = !address.ip().is_loopback() || keys.are_set_up();
         Ok(Guard {
             hosts: names,
             origins: origins.iter().map(|o| o.trim_end_matches('/').to_owned()).collect(),
@@ -59,7 +59,7 @@ impl Guard {
     pub fn reload(&self) {
         match read_keys(&self.data_dir) {
             Ok(keys) => {
-                if !keys.list().is_empty() {
+                if keys.are_set_up() {
                     self.asks_for_key.store(true, Ordering::Relaxed);
                 }
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;

@@ -122,8 +122,14 @@ async fn look_after_keys(service: Arc<Service>, mut stopped: watch::Receiver<boo
     while tokio::time::timeout(KEYS_EVERY, stopped.changed()).await.is_err() {
         let service = Arc::clone(&service);
         // Files are read where nobody waits for it.
-        if tokio::task::spawn_blocking(move || service.guard.reload()).await.is_err() {
-            return;
+        match tokio::task::spawn_blocking(move || service.guard.reload()).await {
+            Ok(()) => {}
+            // A key that is revoked later must still be taken notice of.
+            Err(error) if error.is_panic() => {
+                tracing::error!("reading the keys panicked, which is a bug; the old ones hold");
+            }
+            // The runtime ends.
+            Err(_) => return,
         }
     }
 }

@@ -54,7 +54,8 @@ impl fmt::Debug for ApiKey {
 pub struct KeyRecord {
     /// Unique, to list and revoke it by.
     pub name: String,
-    /// Whose key it is: the tenant of every request that carries it.
+    /// Whose key it is, as it was said when the key was made: for people who look at the list.
+    /// It opens no more and no less.
     pub team: String,
     /// RFC 3339, UTC.
     pub created: String,
@@ -75,6 +76,7 @@ pub struct Keys {
     disk: Arc<dyn Disk>,
     pepper: Option<Pepper>,
     records: Vec<KeyRecord>,
+    are_set_up: bool,
 }
 
 impl Keys {
@@ -87,7 +89,7 @@ impl Keys {
     /// [`StoreError::KeysUnreadable`] when a file is not what was written, or the pepper is gone;
     /// [`StoreError::KeyChanged`] when a record is not.
     pub fn open(disk: Arc<dyn Disk>) -> Result<Keys, StoreError> {
-        let mut keys = Keys { disk, pepper: None, records: Vec::new() };
+        let mut keys = Keys { disk, pepper: None, records: Vec::new(), are_set_up: false };
         keys.reload()?;
         Ok(keys)
     }
@@ -100,6 +102,8 @@ impl Keys {
     pub fn reload(&mut self) -> Result<(), StoreError> {
         let records = read_records(&*self.disk)?;
         let pepper = Pepper::read(&*self.disk)?;
+        let are_set_up = records.is_some() || pepper.is_some();
+        let records = records.unwrap_or_default();
         for record in &records {
             let why = "it is missing, and without it no key can be recognised";
             let pepper = pepper.as_ref().ok_or_else(|| unreadable(Name::PEPPER, why))?;
@@ -107,7 +111,7 @@ impl Keys {
                 return Err(StoreError::KeyChanged { key: record.name.clone() });
             }
         }
-        (self.pepper, self.records) = (pepper, records);
+        (self.pepper, self.records, self.are_set_up) = (pepper, records, are_set_up);
         Ok(())
     }
 
@@ -183,6 +187,12 @@ impl Keys {
         Ok(revoked)
     }
 
+    /// Whether there ever was a key here: that the last one was revoked must not open anything.
+    /// Who wants no keys any more removes `keys.json` and `pepper`.
+    pub fn are_set_up(&self) -> bool {
+        self.are_set_up
+    }
+
     /// All keys, in the order of their creation.
     pub fn list(&self) -> &[KeyRecord] {
         &self.records
@@ -195,6 +205,7 @@ impl Keys {
         text.push(b'\n');
         replace(&*self.disk, &Name::KEYS, &text)?;
         self.records = records;
+        self.are_set_up = true;
         Ok(())
     }
 }
@@ -247,8 +258,8 @@ impl Pepper {
     }
 }
 
-fn read_records(disk: &dyn Disk) -> Result<Vec<KeyRecord>, StoreError> {
-    let Some(text) = read_if_there(disk, &Name::KEYS)? else { return Ok(Vec::new()) };
+fn read_records(disk: &dyn Disk) -> Result<Option<Vec<KeyRecord>>, StoreError> {
+    let Some(text) = read_if_there(disk, &Name::KEYS)? else { return Ok(None) };
     let file: File<Vec<KeyRecord>> =
         serde_json::from_slice(&text).map_err(|error| unreadable(Name::KEYS, error.to_string()))?;
     if file.version != VERSION {
@@ -258,7 +269,7 @@ fn read_records(disk: &dyn Disk) -> Result<Vec<KeyRecord>, StoreError> {
     if file.keys.len() > KEYS_MAX {
         return Err(StoreError::TooManyKeys { limit: KEYS_MAX });
     }
-    Ok(file.keys)
+    Ok(Some(file.keys))
 }
 
 fn read_if_there(disk: &dyn Disk, name: &Name) -> Result<Option<Vec<u8>>, StoreError> {

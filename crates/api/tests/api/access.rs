@@ -91,8 +91,18 @@ fn where_there_are_keys_every_request_needs_one_and_a_revoked_one_soon_opens_not
         get("/metrics", &right) == 401
     });
     assert!(is_closed, "the revoked key still opens");
-    // That there is no key left does not open the server.
+    // That there is no key left does not open the server, now or after another start.
     assert_eq!(get("/metrics", ""), 401);
+    let (_, folder) = world.close();
+    let world = World::on(folder, |_, _| {});
+    let get = |path: &str| with_headers(&world, path, "host: localhost\r\n").0;
+    assert_eq!((get("/metrics"), get("/healthz")), (401, 200));
+    let (_, folder) = world.close();
+    for name in ["keys.json", "pepper"] {
+        std::fs::remove_file(folder.path().join("data").join(name)).unwrap();
+    }
+    let world = World::on(folder, |_, _| {});
+    assert_eq!(world.get("/metrics").status, 200);
     world.close();
 }
 
