@@ -166,7 +166,7 @@ impl Service {
         let json = |body: Vec<u8>| answer::of(StatusCode::OK, JSON, body);
         match route {
             Route::Health => Ok(health::alive()),
-            Route::Ready => Ok(health::ready(self).await),
+            Route::Ready => Ok(health::ready(self)),
             Route::Metrics => {
                 let text = metrics::text(self).await?;
                 Ok(answer::of(StatusCode::OK, METRICS, text))

@@ -1,6 +1,5 @@
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use millrace_api::{ServeError, Server, Settings};
@@ -89,19 +88,6 @@ fn letters_that_still_cannot_be_read_stay_and_make_no_new_ones() {
     world.close();
 }
 
-/// Keeps the engine thread from doing anything until the sender is dropped.
-fn hold_engine(world: &World) -> Sender<()> {
-    let (release, held) = channel::<()>();
-    let (begun, begin) = channel();
-    let reply = Box::new(move |_| {
-        begun.send(()).unwrap();
-        let _ = held.recv();
-    });
-    world.live.read(Vec::new(), reply).unwrap();
-    begin.recv().unwrap();
-    release
-}
-
 fn request(body: &str) -> String {
     format!(
         "POST {RESUBMIT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
@@ -115,7 +101,7 @@ fn a_letter_whose_sender_left_is_marked_all_the_same_and_nobody_waits_behind_it(
     let world = world();
     let mended = order(2, 2, "a", "1.10");
     let body = format!("{{\"letters\":[{{\"number\":1,\"record\":{mended}}}]}}");
-    let release = hold_engine(&world);
+    let release = world.hold_engine();
     let mut leaving = world.connect();
     leaving.write_all(request(&body).as_bytes()).unwrap();
     std::thread::sleep(Duration::from_millis(500));

@@ -72,6 +72,9 @@ fn a_disk_that_fails_is_told_and_reads_go_on() {
     assert!(refused.header("retry-after").is_some());
     let refused = world.get("/readyz");
     assert_eq!((refused.status, refused.code().as_str()), (503, "durability_failed"));
+    // What it says to those who need no key names no file.
+    let message = "events cannot be made durable: the server's log says why";
+    assert_eq!(refused.json()["error"]["message"], message);
     assert_eq!(world.get("/v1/features/spending/a").status, 200);
     assert!(world.get("/metrics").body.contains("\nmillrace_durable 0\n"));
 }
@@ -85,4 +88,16 @@ fn an_engine_that_is_gone_is_told() {
     assert!(refused.header("retry-after").is_some());
     assert_eq!(world.get("/readyz").status, 503);
     assert_eq!(world.get("/healthz").status, 200);
+}
+
+#[test]
+fn whether_it_is_ready_is_answered_without_the_engine() {
+    let world = World::new();
+    let release = world.hold_engine();
+    let mut asking = world.connect();
+    asking.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    asking.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut asking).status, 200);
+    drop(release);
+    world.close();
 }

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use millrace_api::{Server, Settings};
@@ -147,6 +147,20 @@ impl World {
         let requests = vec![ReadRequest { group, key: bytes, at }];
         self.live.read(requests, Box::new(move |r| done.send(r).unwrap())).unwrap();
         answer.recv().unwrap().unwrap().answers.pop().unwrap()
+    }
+
+    /// Keeps the engine thread from doing anything until the sender is dropped.
+    pub fn hold_engine(&self) -> Sender<()> {
+        let (release, held) = channel::<()>();
+        let (begun, begin) = channel();
+        let reply = Box::new(move |_| {
+            begun.send(()).unwrap();
+            // It ends when the sender is dropped.
+            let _ = held.recv();
+        });
+        self.live.read(Vec::new(), reply).unwrap();
+        begin.recv().unwrap();
+        release
     }
 
     /// Stops the server and then the engine, and gives the folder back.

@@ -147,6 +147,11 @@ impl Inbox {
         events.into_iter().for_each(|(_, _, message)| message.fail());
     }
 
+    /// Whether the engine is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lanes().closed
+    }
+
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -35,10 +35,12 @@ use thiserror::Error;
 
 use crate::engine::{Answer, Counts, EngineError};
 use crate::settings::Settings;
+use committer::Progress;
 use inbox::{Inbox, Refused};
 pub use letters::{Cause, FUTURE, LONG_KEY, rows_with_long_keys};
 use owner::Message;
 pub use record::{DeadEvent, RecordError};
+use threads::Started;
 
 /// How a live engine is run.
 #[derive(Clone, Debug)]
@@ -216,6 +218,7 @@ pub struct Live {
     plan: Arc<Plan>,
     handle: Arc<Handle>,
     threads: Arc<std::sync::Mutex<Vec<JoinHandle<()>>>>,
+    progress: Arc<Progress>,
 }
 
 /// When the last one goes away, the threads end.
@@ -250,8 +253,10 @@ impl Live {
         let inbox = Arc::new(Inbox::new(settings.inbox_max));
         let recovered = recovery::recover(disk, Arc::clone(&plan), &settings)?;
         let handle = Arc::new(Handle(Arc::clone(&inbox)));
-        let (threads, recovery) = threads::start(recovered, inbox, settings)?;
-        Ok((Live { plan, handle, threads: Arc::new(std::sync::Mutex::new(threads)) }, recovery))
+        let started = threads::start(recovered, inbox, settings)?;
+        let Started { threads, progress, recovery } = started;
+        let threads = Arc::new(std::sync::Mutex::new(threads));
+        Ok((Live { plan, handle, threads, progress }, recovery))
     }
 
     pub fn plan(&self) -> &Arc<Plan> {
@@ -313,6 +318,17 @@ impl Live {
     pub fn confirm(&self, stream: usize) {
         // When the engine is busy, the next confirmation will do.
         let _ = self.handle.0.offer(Message::Confirm(stream));
+    }
+
+    /// Whether events are taken, as it is known without asking the engine thread.
+    ///
+    /// # Errors
+    /// [`LiveError::Durability`] and [`LiveError::Stopped`], when they are not.
+    pub fn health(&self) -> Result<(), LiveError> {
+        if let Some(cause) = self.progress.failed.get() {
+            return Err(LiveError::Durability(cause.clone()));
+        }
+        if self.handle.0.is_closed() { Err(LiveError::Stopped) } else { Ok(()) }
     }
 
     /// Replies when a checkpoint that holds everything applied so far is durable.

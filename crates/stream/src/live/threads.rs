@@ -14,11 +14,18 @@ use super::owner::Owner;
 use super::recovery::Recovered;
 use super::{LiveError, LiveSettings, Recovery};
 
+/// What runs now.
+pub(super) struct Started {
+    pub(super) threads: Vec<JoinHandle<()>>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) recovery: Recovery,
+}
+
 pub(super) fn start(
     recovered: Recovered,
     inbox: Arc<Inbox>,
     settings: LiveSettings,
-) -> Result<(Vec<JoinHandle<()>>, Recovery), LiveError> {
+) -> Result<Started, LiveError> {
     let Recovered { engine, counters, logs, checkpoints, live, disk, recovery } = recovered;
     let (commits, commit_queue) = channel();
     let (tasks, task_queue) = channel();
@@ -72,7 +79,7 @@ pub(super) fn start(
             guard("checkpointer", &writing, run);
         })?,
     ];
-    Ok((threads, recovery))
+    Ok(Started { threads, progress, recovery })
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LiveError> {
