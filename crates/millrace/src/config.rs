@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use millrace_connector::Limits;
 use millrace_event::Span;
+use millrace_store::Log;
 use millrace_stream::Settings;
 use millrace_stream::live::LiveSettings;
 use serde::Deserialize;
@@ -23,6 +24,19 @@ pub use unit::{Length, Size};
 pub const FILE: &str = "millrace.toml";
 /// The most connections that a server can be told to hold.
 const CONNECTIONS_MAX: u64 = 1_000_000;
+/// The most requests that can be told to wait for the engine.
+const INBOX_MAX: u64 = 1_000_000;
+/// Bytes of key states in memory: with less nothing would stay there, and no machine has more.
+const MEMORY_MIN: u64 = 1 << 20;
+const MEMORY_MAX: u64 = 1 << 50;
+/// The largest record that can be allowed, in bytes. A list of short numbers takes five times as
+/// much room in the event log, whose own records end at 32 MiB.
+const RECORD_MAX: u64 = 6 << 20;
+const _: () = assert!(RECORD_MAX * 5 < Log::RECORD_BYTES_MAX as u64);
+/// The most levels of JSON that can be allowed: beyond them the parser itself gives up.
+const DEPTH_MAX: u64 = 128;
+/// The smallest limit of a body, in bytes.
+const BODY_MIN: u64 = 1 << 10;
 /// Where a server listens that is told nothing else.
 pub const PORT: u16 = 7878;
 
@@ -48,7 +62,6 @@ pub struct Project {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engine {
-    pub threads: usize,
     pub history: Length,
     pub idle_after: Length,
     pub future_max: Length,
@@ -100,7 +113,6 @@ impl Default for Engine {
     fn default() -> Engine {
         let live = LiveSettings::default();
         Engine {
-            threads: 1,
             history: Length(live.engine.history),
             idle_after: Length(live.engine.idle_after),
             future_max: Length(live.engine.future_max),
@@ -172,32 +184,17 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), String> {
-        let at_least = |key: &str, given: u64, least: u64| {
-            if given >= least {
-                Ok(())
-            } else {
-                Err(format!("{key} is {given} and must be at least {least}"))
-            }
-        };
-        at_least("engine.threads", self.engine.threads as u64, 1)?;
-        at_least("engine.inbox_max", self.engine.inbox_max as u64, 1)?;
-        at_least("engine.memory_max", self.engine.memory_max.0, 1 << 20)?;
-        at_least("limits.field_max", self.limits.field_max.0, 1)?;
-        at_least("limits.record_max", self.limits.record_max.0, self.limits.field_max.0)?;
-        at_least("server.connections_max", self.server.connections_max as u64, 1)?;
-        at_least("server.body_max", self.server.body_max.0, 1 << 10)?;
-        let at_most = |key: &str, given: u64, most: u64| {
-            if given <= most {
-                Ok(())
-            } else {
-                Err(format!("{key} is {given} and must be at most {most}"))
-            }
-        };
-        let in_flight = millrace_api::Limits::default().ingest_bytes_max as u64;
-        at_most("server.connections_max", self.server.connections_max as u64, CONNECTIONS_MAX)?;
+        let (engine, limits, server) = (&self.engine, &self.limits, &self.server);
+        let field_max = limits.field_max.0;
+        between("engine.inbox_max", engine.inbox_max as u64, 1, INBOX_MAX)?;
+        between("engine.memory_max", engine.memory_max.0, MEMORY_MIN, MEMORY_MAX)?;
+        between("limits.field_max", field_max, 1, RECORD_MAX)?;
+        between("limits.record_max", limits.record_max.0, field_max, RECORD_MAX)?;
+        between("limits.depth_max", limits.depth_max as u64, 1, DEPTH_MAX)?;
+        between("server.connections_max", server.connections_max as u64, 1, CONNECTIONS_MAX)?;
         // A body that is larger than all that may be in flight would never be taken.
-        at_most("server.body_max", self.server.body_max.0, in_flight)?;
-        at_least("limits.depth_max", self.limits.depth_max as u64, 1)?;
+        let in_flight = millrace_api::Limits::default().ingest_bytes_max as u64;
+        between("server.body_max", server.body_max.0, BODY_MIN, in_flight)?;
         for (name, stream) in &self.streams {
             if !stream.delimiter.is_ascii() {
                 let given = stream.delimiter;
@@ -247,14 +244,23 @@ impl Config {
 
     pub fn engine(&self) -> Settings {
         Settings {
-            shards: self.engine.threads,
-            threads: self.engine.threads,
             history: self.engine.history.0,
             idle_after: self.engine.idle_after.0,
             future_max: self.engine.future_max.0,
             ..Settings::default()
         }
     }
+}
+
+/// Both bounds are allowed.
+fn between(key: &str, given: u64, least: u64, most: u64) -> Result<(), String> {
+    if given < least {
+        return Err(format!("{key} is {given} and must be at least {least}"));
+    }
+    if given > most {
+        return Err(format!("{key} is {given} and must be at most {most}"));
+    }
+    Ok(())
 }
 
 impl Length {
@@ -279,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_example_names_every_key() {
-        let keys = "name threads history idle_after future_max memory_max inbox_max dir \
+        let keys = "name history idle_after future_max memory_max inbox_max dir \
                     checkpoint_every log_retain field_max record_max depth_max listen hosts origins \
                     connections_max body_max files delimiter";
         for key in keys.split_whitespace() {
@@ -327,18 +333,37 @@ mod tests {
 
     #[test]
     fn limits_are_included() {
-        assert!(Config::parse("[engine]\nthreads = 1\nmemory_max = \"1MiB\"", "m").is_ok());
-        assert!(Config::parse("[engine]\nthreads = 0", "m").is_err());
-        assert!(Config::parse("[server]\nconnections_max = 1000000", "m").is_ok());
-        assert!(Config::parse("[server]\nconnections_max = 1000001", "m").is_err());
-        assert!(Config::parse("[server]\nbody_max = \"128MiB\"", "m").is_ok());
-        assert!(Config::parse("[server]\nbody_max = \"129MiB\"", "m").is_err());
-        assert!(Config::parse("[engine]\nmemory_max = \"1023KiB\"", "m").is_err());
-        assert!(
-            Config::parse("[limits]\nfield_max = \"2KiB\"\nrecord_max = \"2KiB\"", "m").is_ok()
-        );
-        assert!(
-            Config::parse("[limits]\nfield_max = \"2KiB\"\nrecord_max = \"1KiB\"", "m").is_err()
-        );
+        for (section, key, least, most) in [
+            ("engine", "inbox_max", "1", "1000000"),
+            ("engine", "memory_max", "\"1048576B\"", "\"1125899906842624B\""),
+            ("limits", "depth_max", "1", "128"),
+            ("server", "connections_max", "1", "1000000"),
+            ("server", "body_max", "\"1024B\"", "\"134217728B\""),
+        ] {
+            let with = |value: &str| Config::parse(&format!("[{section}]\n{key} = {value}"), "m");
+            let beside = |value: &str, by: i64| {
+                let digits: String = value.chars().filter(char::is_ascii_digit).collect();
+                let other = (digits.parse::<i64>().unwrap() + by).to_string();
+                value.replace(&digits, &other)
+            };
+            for allowed in [least, most] {
+                assert!(with(allowed).is_ok(), "{key} = {allowed}");
+            }
+            for (refused, word) in [(beside(least, -1), "at least"), (beside(most, 1), "at most")] {
+                let message = with(&refused).unwrap_err().message;
+                assert!(message.contains(key) && message.contains(word), "{refused}: {message}");
+            }
+        }
+        let records = |field: &str, record: &str| {
+            let text = format!("[limits]\nfield_max = \"{field}\"\nrecord_max = \"{record}\"");
+            Config::parse(&text, "m")
+        };
+        assert!(records("2KiB", "2KiB").is_ok() && records("2KiB", "1KiB").is_err());
+        assert!(records("6MiB", "6MiB").is_ok() && records("6MiB", "6145KiB").is_err());
+        assert!(records("0B", "1B").is_err());
+        // A million million millions of connections is a mistake, and no reason to panic.
+        let many = "[server]\nconnections_max = 9000000000000000000";
+        assert!(Config::parse(many, "m").is_err());
+        assert!(Config::parse("[engine]\nthreads = 4", "m").is_err());
     }
 }

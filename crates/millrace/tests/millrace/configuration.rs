@@ -19,6 +19,6 @@ fn mistakes_in_the_configuration_name_the_line_and_the_fix() {
     assert!(said.contains("millrace.toml:1: "), "{said}");
     let said = with("[streams.paymets]\nfiles = [\"a.ndjson\"]\n");
     assert!(said.contains("did you mean `payments`?"), "{said}");
-    let said = with("[engine]\nthreads = 0\n");
-    assert!(said.contains("engine.threads is 0 and must be at least 1"), "{said}");
+    let said = with("[engine]\ninbox_max = 0\n");
+    assert!(said.contains("engine.inbox_max is 0 and must be at least 1"), "{said}");
 }
