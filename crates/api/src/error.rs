@@ -22,7 +22,10 @@ pub enum ApiError {
     BadEvent(String),
     #[error("{given} reads in one request, and the limit is {limit}")]
     TooManyReads { given: usize, limit: usize },
-    #[error("a partition's name is 1 to {limit} of A-Z, a-z, 0-9, '-', '_' and '.'")]
+    #[error(
+        "a partition's name is 1 to {limit} of A-Z, a-z, 0-9, '-', '_' and '.', and not {}",
+        crate::resubmit::PARTITION
+    )]
     BadPartition { limit: usize },
     #[error("there are {limit} partition names already")]
     TooManyPartitions { limit: usize },

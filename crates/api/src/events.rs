@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::handover::{FUTURE, HandOver, Tally};
 use crate::originals::{self, Original, line_of};
 use crate::query::Query;
+use crate::resubmit;
 use crate::route::shown;
 use crate::service::Service;
 use crate::write::Object;
@@ -35,7 +36,7 @@ enum Format {
     Document,
 }
 
-/// The partition names that requests brought.
+/// The partition names that there are: the engine keeps each, also across a start.
 #[derive(Debug, Default)]
 pub struct Partitions {
     known: Mutex<BTreeSet<String>>,
@@ -82,9 +83,20 @@ fn format_of(headers: &HeaderMap) -> Result<Format, ApiError> {
 }
 
 impl Partitions {
+    /// Takes in those that the engine knows from before.
+    pub fn seed(&self, names: impl IntoIterator<Item = String>) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+    }
+
+    /// Takes the name in, where it is known or there is room for another one.
+    ///
+    /// # Errors
+    /// [`ApiError::BadPartition`], [`ApiError::TooManyPartitions`].
     fn admit(&self, name: &str, limit: usize) -> Result<(), ApiError> {
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if name.is_empty() || name.len() > PARTITION_BYTES_MAX || !name.bytes().all(is_plain) {
+        let is_ours = name == resubmit::PARTITION;
+        let is_long = name.len() > PARTITION_BYTES_MAX;
+        if name.is_empty() || is_long || is_ours || !name.bytes().all(is_plain) {
             return Err(ApiError::BadPartition { limit: PARTITION_BYTES_MAX });
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,18 +119,22 @@ async fn lines(
     mut body: Body,
 ) -> Result<(), ApiError> {
     let mut held: Vec<u8> = Vec::new();
+    // Where the last whole line of them ends: each byte is looked at once, however long a line is.
+    let mut whole = 0;
     let (mut line, mut byte) = (1, 0);
     loop {
         let next = body.next().await?;
         let is_last = next.is_none();
         if let Some(bytes) = next {
+            if let Some(end) = memrchr(b'\n', &bytes) {
+                whole = held.len() + end + 1;
+            }
             held.extend_from_slice(&bytes);
         }
-        let end = match memrchr(b'\n', &held) {
-            _ if is_last => held.len(),
-            Some(end) if held.len() >= CHUNK_BYTES => end + 1,
-            Some(_) | None => continue,
-        };
+        let end = if is_last { held.len() } else { whole };
+        if !is_last && (end == 0 || held.len() < CHUNK_BYTES) {
+            continue;
+        }
         let chunk = Chunk { bytes: &held[..end], line, byte, format: Format::Lines };
         chunk.push(service, stream, hand_over).await?;
         if is_last {
@@ -127,6 +143,7 @@ async fn lines(
         line = line - 1 + line_of(&held, end);
         byte += end as u64;
         held.drain(..end);
+        whole = 0;
     }
 }
 

@@ -92,6 +92,8 @@ impl Service {
                 self.marks.set(stream, marks);
             }
         }
+        let sources = recovery.partitions.iter().filter(|name| *name != resubmit::PARTITION);
+        self.partitions.seed(sources.cloned());
         // A second engine cannot come: the data directory has one owner.
         let _ = self.live.set(live);
         Ok(())

@@ -183,6 +183,11 @@ impl Engine {
         self.streams[stream].clock.partitions.len()
     }
 
+    /// What the origin partitions of a stream are called.
+    pub fn partition_names(&self, stream: usize) -> impl Iterator<Item = &str> {
+        self.streams[stream].clock.partitions.iter().map(|partition| &*partition.name)
+    }
+
     /// A partition that will deliver nothing more no longer holds the watermark back.
     pub fn close(&mut self, partition: PartitionId) {
         self.streams[partition.stream].clock.close(partition.index);

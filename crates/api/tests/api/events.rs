@@ -87,9 +87,18 @@ fn partitions_are_judged_each_by_itself_and_are_bounded() {
     assert_eq!(world.lines(&at(41, 6)).status, 200);
     let refused = post("west", &at(41, 5));
     assert_eq!((refused.status, refused.code().as_str()), (400, "too_many_partitions"));
-    for name in ["", "a%20b", "%C3%A9", &"x".repeat(65)] {
+    for name in ["", "dead-letters", "a%20b", "%C3%A9", &"x".repeat(65)] {
         assert_eq!(post(name, &at(41, 6)).code(), "bad_partition", "{name}");
     }
+    // A start does not make room for others.
+    let (_, folder) = world.close();
+    let world = World::on(folder, |settings, _| settings.limits.partitions_max = 3);
+    let post = |partition: &str, body: &str| {
+        let path = format!("{ORDERS}?partition={partition}");
+        world.post(&path, "application/x-ndjson", body.as_bytes())
+    };
+    assert_eq!(post("west", &at(41, 5)).code(), "too_many_partitions");
+    assert_eq!(post("north", &at(51, 7)).json()["accepted"], 1);
     world.close();
 }
 

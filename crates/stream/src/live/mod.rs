@@ -21,7 +21,7 @@ mod record;
 mod recovery;
 mod threads;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -210,6 +210,8 @@ pub struct Recovery {
     pub notes: Vec<String>,
     /// The last position of each source, by stream name and partition.
     pub positions: BTreeMap<(String, String), Vec<u8>>,
+    /// The names of the origin partitions of all streams.
+    pub partitions: BTreeSet<String>,
 }
 
 /// A handle to the engine thread; cheap to clone.

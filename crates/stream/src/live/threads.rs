@@ -26,13 +26,15 @@ pub(super) fn start(
     inbox: Arc<Inbox>,
     settings: LiveSettings,
 ) -> Result<Started, LiveError> {
-    let Recovered { engine, counters, logs, checkpoints, live, disk, recovery } = recovered;
+    let Recovered { engine, counters, logs, checkpoints, live, disk, mut recovery } = recovered;
     let (commits, commit_queue) = channel();
     let (tasks, task_queue) = channel();
     let (report, reports) = channel();
     let progress = Arc::new(Progress::default());
     let bytes = checkpoints.current().map_or(0, |m| m.segments.iter().map(|s| s.bytes).sum());
     let streams = engine.plan().streams.len();
+    let names = (0..streams).flat_map(|stream| engine.partition_names(stream));
+    recovery.partitions = names.map(str::to_owned).collect();
     let now = Instant::now();
     let is_checkpointed = recovery.epoch > 0 && recovery.replayed_records == 0;
     let mut owner = Owner {
