@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::PartitionClock;
 use crate::engine::{Counts, Engine, EngineError};
+use crate::id_chunk;
 use crate::keys::{hash_key, shard_of};
 use crate::registry::Registry;
-use crate::remembered::IdHash;
 use crate::settings::Settings;
 use crate::table::{Block, Table};
 
@@ -48,10 +48,13 @@ struct PartitionHead {
     received: i64,
 }
 
-const VERSION: u32 = 1;
+/// 2: remembered ids are in chunks.
+const VERSION: u32 = 2;
+/// One record per remembered id; it is read all the same.
+const VERSION_MIN: u32 = 1;
 
-/// Remembered ids that are handed out along with one key state per group and shard: they are small.
-const IDS_PER_KEY: usize = 8;
+/// Packing a chunk of ids takes about as long as capturing this many key states.
+const KEYS_PER_CHUNK: usize = 32;
 
 /// How far [`Engine::move_out_of`] has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,13 +90,15 @@ impl Engine {
         for (index, stream) in self.streams.iter_mut().enumerate() {
             self.captured_ids.push((index, stream.remembered.take_new()));
         }
+        let chunks = self.chunks_left();
+        self.registry.reserve_chunks(chunks);
         self.head()
     }
 
     /// Hands out up to about `keys` changed key states per group and shard; `false` when these
     /// were the last.
     pub fn continue_checkpoint(&mut self, keys: usize, out: &mut Vec<Block>) -> bool {
-        self.hand_out_ids(keys.saturating_mul(IDS_PER_KEY), out);
+        self.hand_out_ids((keys / KEYS_PER_CHUNK).max(1), out);
         let mut more = !self.captured_ids.is_empty();
         for group in 0..self.plan.groups.len() {
             let shape = Arc::clone(&self.shapes[group]);
@@ -106,18 +111,30 @@ impl Engine {
         more
     }
 
-    /// Hands out up to `count` of the ids that belong to the checkpoint.
-    fn hand_out_ids(&mut self, count: usize, out: &mut Vec<Block>) {
-        let mut left = count;
-        while let Some((stream, ids)) = self.captured_ids.last_mut() {
-            let table = self.registry.table_of_stream(*stream);
-            let rest = ids.len().saturating_sub(left);
-            left -= ids.len() - rest;
-            out.extend(ids.drain(rest..).map(|(id, time)| id_block(table, id, time)));
-            if rest > 0 {
-                return;
+    /// Chunks of ids of the checkpoint that are still to be handed out.
+    fn chunks_left(&self) -> u64 {
+        let chunks = self.captured_ids.iter().map(|(_, ids)| ids.len().div_ceil(id_chunk::IDS_MAX));
+        chunks.sum::<usize>() as u64
+    }
+
+    /// Hands out up to `chunks` chunks of the ids that belong to the checkpoint.
+    fn hand_out_ids(&mut self, chunks: usize, out: &mut Vec<Block>) {
+        for _ in 0..chunks {
+            while self.captured_ids.last().is_some_and(|(_, ids)| ids.is_empty()) {
+                self.captured_ids.pop();
             }
-            self.captured_ids.pop();
+            let number = self.registry.reserved_chunk(self.chunks_left());
+            let Some((stream, ids)) = self.captured_ids.last_mut() else { return };
+            let from = ids.len().saturating_sub(id_chunk::IDS_MAX);
+            out.push(Block {
+                table: self.registry.table_of_stream(*stream),
+                key: id_chunk::key(number),
+                bytes: Some(id_chunk::pack(&ids[from..])),
+            });
+            ids.truncate(from);
+            if from == 0 {
+                self.captured_ids.pop();
+            }
         }
     }
 
@@ -186,10 +203,10 @@ impl Engine {
     ) -> Result<(Engine, Restored), EngineError> {
         let head: Head =
             serde_json::from_slice(head).map_err(|e| EngineError::Restore(e.to_string()))?;
-        if head.version != VERSION {
+        if !(VERSION_MIN..=VERSION).contains(&head.version) {
             let found = head.version;
             return Err(EngineError::Restore(format!(
-                "it is of version {found}, this program reads version {VERSION}"
+                "it is of version {found}, this program reads versions {VERSION_MIN} to {VERSION}"
             )));
         }
         let mut engine = Engine::build(plan, settings, true, head.secret);
@@ -228,15 +245,7 @@ impl Engine {
         memory_left: usize,
     ) -> Result<usize, EngineError> {
         if block.table >= ID_TABLES {
-            let stream = self.registry.stream_of(block.table);
-            if let (Some(stream), Some(bytes)) = (stream, &block.bytes) {
-                let (id, time) = read_id(&block.key, bytes)
-                    .ok_or_else(|| EngineError::Restore("an id is damaged".to_owned()))?;
-                let state = &mut self.streams[stream];
-                if time >= state.clock.watermark {
-                    state.remembered.restore(id, time);
-                }
-            }
+            self.restore_ids(block)?;
             return Ok(0);
         }
         let Some(group) = self.registry.group_of(block.table) else {
@@ -260,6 +269,24 @@ impl Engine {
         Ok(bytes)
     }
 
+    fn restore_ids(&mut self, block: &Block) -> Result<(), EngineError> {
+        let stream = self.registry.stream_of(block.table);
+        let (Some(stream), Some(bytes)) = (stream, &block.bytes) else { return Ok(()) };
+        let state = &mut self.streams[stream];
+        let ids = id_chunk::unpack(&block.key, bytes).ok_or_else(|| {
+            let name = &self.plan.streams[stream].schema.stream;
+            EngineError::Restore(format!(
+                "a record of the ids of stream `{name}` is damaged; \
+                 without the newest manifest, the checkpoint before it is used"
+            ))
+        })?;
+        let watermark = state.clock.watermark;
+        for (id, time) in ids.into_iter().filter(|(_, time)| *time >= watermark) {
+            state.remembered.restore(id, time);
+        }
+        Ok(())
+    }
+
     /// Notes where a finished checkpoint put a block, so that it can be spilled and moved.
     pub fn locate(&mut self, table: u16, key: &Key, location: Location) {
         let Some(group) = self.registry.group_of(table) else { return };
@@ -276,11 +303,12 @@ impl Engine {
         released
     }
 
-    /// Whether an id of a checkpoint's table is still to be remembered.
-    pub fn remembers(&self, block: &Block) -> bool {
-        let time = block.bytes.as_deref().and_then(|b| read_id(&block.key, b)).map(|(_, t)| t);
-        let stream = self.registry.stream_of(block.table);
-        stream.zip(time).is_some_and(|(stream, time)| time >= self.watermark(stream))
+    /// What of a record of remembered ids is still to be remembered; `None` when nothing is.
+    pub fn still_remembered(&self, block: Block) -> Option<Block> {
+        let Block { table, key, bytes } = block;
+        let watermark = self.watermark(self.registry.stream_of(table)?);
+        let bytes = id_chunk::without_old(&key, bytes?, watermark)?;
+        Some(Block { table, key, bytes: Some(bytes) })
     }
 
     /// Makes the next checkpoint write again every key state that lies in one of these segments;
@@ -317,20 +345,6 @@ impl Engine {
     }
 }
 
-fn id_block(table: u16, id: IdHash, time: EventTime) -> Block {
-    Block {
-        table,
-        key: Key::from_bytes(&id.0.to_le_bytes()),
-        bytes: Some(time.0.to_le_bytes().to_vec()),
-    }
-}
-
-fn read_id(key: &Key, bytes: &[u8]) -> Option<(IdHash, EventTime)> {
-    let id = u128::from_le_bytes(key.as_bytes().try_into().ok()?);
-    let time = i64::from_le_bytes(bytes.try_into().ok()?);
-    Some((IdHash(id), EventTime(time)))
-}
-
 impl Counts {
     fn to_array(self) -> [u64; 5] {
         [self.applied, self.duplicate, self.late, self.future, self.replayed]
@@ -361,5 +375,136 @@ impl From<&PartitionHead> for PartitionClock {
             received: EventTime(p.received),
             closed: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use millrace_event::{Batch, State, Value};
+    use millrace_feature::{SourceFile, compile};
+
+    use super::*;
+    use crate::engine::{Applied, Fate};
+    use crate::remembered::IdHash;
+
+    fn plan(id: &str) -> Arc<Plan> {
+        let text = format!(
+            "entity card\nstream pay {{\n  id : {id} id\n  at : timestamp time, late 1m\n  \
+             card : card\n}}\nfeatures a by card from pay {{\n  n = count() over 1h\n}}\n"
+        );
+        let compiled = compile(&[SourceFile::new("a.mill", text.as_str())]);
+        compiled.plan.map(Arc::new).expect("it compiles")
+    }
+
+    /// One event per id, at these milliseconds.
+    fn batch(plan: &Plan, events: impl Iterator<Item = (i64, i64)>) -> Batch {
+        let schema = &plan.streams[0].schema;
+        let mut batch = Batch::new(Arc::clone(schema));
+        for (id, millis) in events {
+            let is_int = batch.columns[schema.id].as_texts().is_none();
+            let id = if is_int { Value::Int(id) } else { Value::text(&format!("id {id}")) };
+            let row = [id, Value::Timestamp(EventTime(millis * 1_000)), Value::text("c")];
+            for (column, value) in batch.columns.iter_mut().zip(&row) {
+                column.push(value, State::Ok);
+            }
+        }
+        batch
+    }
+
+    fn apply(engine: &mut Engine, events: impl Iterator<Item = (i64, i64)>) -> Applied {
+        let batch = batch(&Arc::clone(&engine.plan), events);
+        let partition = engine.partition(0, "p");
+        engine.apply(partition, &batch, EventTime(1 << 40)).unwrap()
+    }
+
+    fn take(engine: &mut Engine) -> Snapshot {
+        let head = engine.begin_checkpoint();
+        let mut blocks = Vec::new();
+        while engine.continue_checkpoint(1, &mut blocks) {}
+        Snapshot { head, blocks }
+    }
+
+    fn restore(plan: &Arc<Plan>, head: &[u8], blocks: &[Block]) -> Result<Engine, EngineError> {
+        let blocks = blocks.iter().map(|b| Ok::<_, Infallible>((b.clone(), None)));
+        Engine::restore(Arc::clone(plan), Settings::default(), head, blocks)
+            .map(|(engine, _)| engine)
+    }
+
+    fn chunks(blocks: &[Block]) -> Vec<&Block> {
+        blocks.iter().filter(|b| b.table >= ID_TABLES).collect()
+    }
+
+    #[test]
+    fn ids_of_several_checkpoints_are_known_again_until_they_expire() {
+        for plan in [plan("int"), plan("string")] {
+            let mut engine = Engine::new(Arc::clone(&plan), Settings::default(), [1; 16]);
+            let many = id_chunk::IDS_MAX as i64 + 5;
+            apply(&mut engine, (0..many).map(|n| (n, 1_000 + n)));
+            let first = take(&mut engine);
+            assert_eq!(chunks(&first.blocks).len(), 2);
+            apply(&mut engine, (many..2 * many).map(|n| (n, 1_000 + n)));
+            let second = take(&mut engine);
+            let blocks = [first.blocks, second.blocks].concat();
+            let mut keys: Vec<_> = chunks(&blocks).iter().map(|b| b.key.clone()).collect();
+            keys.sort();
+            keys.dedup();
+            assert_eq!(keys.len(), 4, "each chunk has a number of its own");
+
+            let mut restored = restore(&plan, &second.head, &blocks).unwrap();
+            let again = apply(&mut restored, (0..2 * many).map(|n| (n, 1_000 + n)));
+            assert_eq!(again.count(Fate::Duplicate) as i64, 2 * many);
+            // Once the watermark is at event 10, the 10 before it have no meaning.
+            apply(&mut restored, std::iter::once((-1, 61_010)));
+            let third = take(&mut restored);
+            let carried = blocks.into_iter().filter(|b| b.table >= ID_TABLES);
+            let mut kept: Vec<_> = carried.filter_map(|b| restored.still_remembered(b)).collect();
+            kept.extend(third.blocks);
+            let restored = restore(&plan, &third.head, &kept).unwrap();
+            assert_eq!(restored.remembered(0) as i64, 2 * many - 10 + 1);
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_with_a_record_per_id_is_still_read() {
+        let plan = plan("string");
+        let mut engine = Engine::new(Arc::clone(&plan), Settings::default(), [1; 16]);
+        apply(&mut engine, (0..9).map(|n| (n, 1_000 + n)));
+        let Snapshot { head, blocks } = engine.snapshot();
+        let mut head: serde_json::Value = serde_json::from_slice(&head).unwrap();
+        head["version"] = 1.into();
+        head["tables"].as_object_mut().unwrap().remove("chunks").unwrap();
+        let one = |table: u16, (id, time): (IdHash, EventTime)| Block {
+            table,
+            key: Key::from_bytes(&id.0.to_le_bytes()),
+            bytes: Some(time.0.to_le_bytes().to_vec()),
+        };
+        let mut old: Vec<Block> = Vec::new();
+        for block in blocks {
+            match &block.bytes {
+                Some(bytes) if block.table >= ID_TABLES => {
+                    let ids = id_chunk::unpack(&block.key, bytes).unwrap();
+                    old.extend(ids.into_iter().map(|id| one(block.table, id)));
+                }
+                Some(_) | None => old.push(block),
+            }
+        }
+        let mut restored = restore(&plan, &serde_json::to_vec(&head).unwrap(), &old).unwrap();
+        assert_eq!(chunks(&old).len(), 9);
+        let again = apply(&mut restored, (0..9).map(|n| (n, 1_000 + n)));
+        assert_eq!(again.count(Fate::Duplicate), 9);
+    }
+
+    #[test]
+    fn a_damaged_chunk_is_reported() {
+        let plan = plan("int");
+        let mut engine = Engine::new(Arc::clone(&plan), Settings::default(), [1; 16]);
+        apply(&mut engine, (0..9).map(|n| (n, 1_000 + n)));
+        let Snapshot { head, mut blocks } = engine.snapshot();
+        let chunk = blocks.iter_mut().find(|b| b.table >= ID_TABLES).unwrap();
+        chunk.bytes.as_mut().unwrap().pop();
+        let error = restore(&plan, &head, &blocks).unwrap_err().to_string();
+        assert!(error.contains("the ids of stream `pay` is damaged"), "{error}");
     }
 }

@@ -5,6 +5,7 @@ mod checkpoint;
 mod clock;
 mod engine;
 mod features;
+mod id_chunk;
 mod keys;
 #[expect(
     clippy::disallowed_methods,

@@ -41,6 +41,9 @@ impl TableHead {
 pub(crate) struct Registry {
     groups: Vec<Option<TableHead>>,
     streams: Vec<Option<String>>,
+    /// Numbers given to chunks of remembered ids.
+    #[serde(default)]
+    chunks: u64,
     /// The table of each group of the plan, and of each stream's ids.
     #[serde(skip)]
     group_tables: Vec<u16>,
@@ -57,7 +60,7 @@ impl Registry {
     ) -> Result<(Registry, Vec<String>), EngineError> {
         let heads: Vec<TableHead> = plan.groups.iter().map(|g| TableHead::of(plan, g)).collect();
         let names: Vec<String> = plan.streams.iter().map(|s| s.schema.stream.to_string()).collect();
-        let (mut groups, mut streams) = (before.groups, before.streams);
+        let Registry { mut groups, mut streams, chunks, .. } = before;
         retire(&mut groups, &heads);
         retire(&mut streams, &names);
         let known = |head: &&TableHead| !groups.contains(&Some((*head).clone()));
@@ -65,7 +68,7 @@ impl Registry {
         let group_tables = number(&mut groups, heads)?;
         let stream_tables = number(&mut streams, names)?.into_iter().map(|n| ID_TABLES | n);
         let stream_tables = stream_tables.collect();
-        Ok((Registry { groups, streams, group_tables, stream_tables }, new))
+        Ok((Registry { groups, streams, chunks, group_tables, stream_tables }, new))
     }
 
     pub(crate) fn table_of_group(&self, group: usize) -> u16 {
@@ -74,6 +77,16 @@ impl Registry {
 
     pub(crate) fn table_of_stream(&self, stream: usize) -> u16 {
         self.stream_tables[stream]
+    }
+
+    /// Sets the next numbers aside, for the chunks of one checkpoint.
+    pub(crate) fn reserve_chunks(&mut self, count: u64) {
+        self.chunks += count;
+    }
+
+    /// The number of the chunk with which `left` of those reserved are left, itself included.
+    pub(crate) fn reserved_chunk(&self, left: u64) -> u64 {
+        self.chunks.saturating_sub(left)
     }
 
     pub(crate) fn group_of(&self, table: u16) -> Option<usize> {

@@ -47,7 +47,7 @@ struct Meta {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Taken {
     pub checkpoints: u64,
-    /// Key states and ids captured, and the bytes of them.
+    /// Key states and chunks of ids captured, and the bytes of them.
     pub records: u64,
     pub bytes: u64,
 }
@@ -158,7 +158,8 @@ impl Taker {
         let mut blocks = pending;
         let gone = cleaning.gone.into_iter().filter(|(table, key)| !engine.has_key(*table, key));
         blocks.extend(gone.map(|(table, key)| Block { table, key, bytes: None }));
-        blocks.extend(cleaning.ids.into_iter().filter(|id| engine.remembers(id)));
+        let ids = cleaning.ids.into_iter();
+        blocks.extend(ids.filter_map(|block| engine.still_remembered(block)));
         loop {
             let more = engine.continue_checkpoint(CAPTURE_KEYS, &mut blocks);
             self.taken.records += blocks.len() as u64;

@@ -41,7 +41,7 @@ pub struct Cleaning {
     pub victims: Vec<SegmentId>,
     /// Keys that an old segment says are gone: to be said again, where still true.
     pub gone: Vec<(u16, Key)>,
-    /// Remembered ids of those segments, with their times.
+    /// Records of remembered ids in those segments.
     pub ids: Vec<Block>,
 }
 

@@ -152,7 +152,8 @@ impl Owner {
             cleaning.gone.into_iter().filter(|(table, key)| !self.engine.has_key(*table, key));
         let mut blocks: Vec<Block> =
             gone.map(|(table, key)| Block { table, key, bytes: None }).collect();
-        blocks.extend(cleaning.ids.into_iter().filter(|b| self.engine.remembers(b)));
+        let ids = cleaning.ids.into_iter();
+        blocks.extend(ids.filter_map(|block| self.engine.still_remembered(block)));
         self.task(Task::Portion(blocks));
         self.phase = Phase::Capturing;
     }
