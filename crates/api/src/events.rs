@@ -5,20 +5,18 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use hyper::HeaderMap;
-use hyper::header::CONTENT_TYPE;
 use memchr::memrchr;
 use millrace_connector::{DeadLetter, Decoded, JsonDecoder, Position};
 use millrace_event::Batch;
-use millrace_stream::live::{DeadEvent, Live};
+use millrace_stream::live::{DeadEvent, Live, now};
 
 use crate::body::Body;
-use crate::clock::now;
 use crate::error::ApiError;
 use crate::handover::{FUTURE, HandOver, Tally};
+use crate::media::{media_type, refused};
 use crate::originals::{self, Original, line_of};
 use crate::query::Query;
 use crate::resubmit;
-use crate::route::shown;
 use crate::service::Service;
 use crate::write::Object;
 
@@ -68,17 +66,15 @@ pub async fn ingest(
 }
 
 fn format_of(headers: &HeaderMap) -> Result<Format, ApiError> {
-    let given = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let essence = given.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    match essence.as_str() {
+    match media_type(headers).as_str() {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Format::Lines),
         "application/json" => Ok(Format::Document),
         // The types that a web page may send without asking are refused with all others.
-        _ => Err(ApiError::UnsupportedMediaType {
-            given: if given.is_empty() { "nothing".to_owned() } else { shown(given) },
-            hint: "send `Content-Type: application/x-ndjson` for lines of JSON, or \
-                   `application/json` for one object or a list",
-        }),
+        _ => {
+            let hint = "send `Content-Type: application/x-ndjson` for lines of JSON, or \
+                        `application/json` for one object or a list";
+            Err(refused(headers, hint))
+        }
     }
 }
 

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 
 use millrace_event::{EventTime, Key};
 use millrace_serving::{KeyPart, parse_key, serve_group};
-use millrace_stream::live::{Live, ReadRequest};
+use millrace_stream::live::{Live, ReadRequest, now};
 use serde::Deserialize;
 
 use crate::ask;
 use crate::body::Body;
-use crate::clock::now;
 use crate::error::{ApiError, Named};
 use crate::query::Query;
 use crate::route::shown;

@@ -8,11 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use millrace_event::Batch;
-use millrace_stream::live::{DeadEvent, Delivery, Live, LiveError, Receipt};
+use millrace_stream::live::{DeadEvent, Delivery, Live, LiveError, Receipt, now};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::ask;
-use crate::clock::now;
 use crate::error::ApiError;
 use crate::meters::Meters;
 

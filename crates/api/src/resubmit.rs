@@ -12,13 +12,12 @@ use std::time::Instant;
 
 use millrace_connector::JsonDecoder;
 use millrace_event::{Batch, State, Value};
-use millrace_stream::live::{FUTURE, LONG_KEY, Live, rows_with_long_keys};
+use millrace_stream::live::{FUTURE, LONG_KEY, Live, now, rows_with_long_keys};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::admission::Admitted;
 use crate::body::Body;
-use crate::clock::now;
 use crate::dead_letters::{Which, find, write_next};
 use crate::error::ApiError;
 use crate::events::write_tally;

@@ -27,7 +27,8 @@ use crate::server::ServeError;
 use crate::settings::Settings;
 use crate::views::ViewDesk;
 use crate::{
-    ask, dead_letters, definitions, events, features, health, metrics, openapi, resubmit, views,
+    ask, dead_letters, definitions, events, features, health, media, metrics, openapi, resubmit,
+    views,
 };
 
 /// How long a sender of events waits for its refusal when there are too many. One that sends again
@@ -225,7 +226,7 @@ impl Service {
             Route::Resubmit => {
                 let live = self.live()?;
                 let admitted = self.admission.ingest(incoming.size_hint().exact())?;
-                views::check_type(&head.headers)?;
+                media::check_json(&head.headers)?;
                 let body = self.body(incoming, self.settings.limits.events_body_max);
                 resubmit::resubmit(self, live, admitted, body).await.map(json)
             }
@@ -246,7 +247,7 @@ impl Service {
         if incoming.size_hint().lower() > limit as u64 {
             return Err(ApiError::BodyTooLarge { limit });
         }
-        views::check_type(headers)?;
+        media::check_json(headers)?;
         Ok(self.body(incoming, limit))
     }
 }

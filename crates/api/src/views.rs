@@ -2,20 +2,16 @@
 
 use std::sync::Arc;
 
-use hyper::HeaderMap;
-use hyper::header::CONTENT_TYPE;
 use millrace_connector::{JsonDecoder, Limits};
 use millrace_event::{Batch, EventTime, Field, Schema, State, Type, Value};
 use millrace_feature::plan::{Plan, View};
 use millrace_serving::{ViewSources, serve_view};
-use millrace_stream::live::Live;
+use millrace_stream::live::{Live, now};
 
 use crate::ask;
 use crate::body::Body;
-use crate::clock::now;
 use crate::error::{ApiError, Named};
 use crate::features::unknown;
-use crate::route::shown;
 use crate::service::Service;
 use crate::write::{Object, write_values};
 
@@ -91,18 +87,6 @@ pub async fn view(
     write_values(object.member("values"), &served);
     object.end();
     Ok(out)
-}
-
-/// JSON alone: the types that a web page may send without asking are refused.
-pub fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let given = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let essence = given.split(';').next().unwrap_or("").trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let given = if given.is_empty() { "nothing".to_owned() } else { shown(given) };
-    let hint = "send `Content-Type: application/json`";
-    Err(ApiError::UnsupportedMediaType { given, hint })
 }
 
 /// The event as a batch of one. Without a time it happens now; without an id it comes after

@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use millrace_connector::{CsvOptions, Decoded, FileOptions, Position};
+use millrace_stream::live::now;
 use millrace_stream::{Fate, Ordered, PartitionId, Rows, Settings};
 
 use crate::config::did_you_mean;
 use crate::console::{self, note};
 use crate::exit::Failure;
-use crate::key::now;
 use crate::project::{Place, Project};
 use crate::stop::Stop;
 pub use inputs::Events;

@@ -25,11 +25,10 @@ use millrace_event::{EventTime, Span};
 use millrace_feature::SourceFile;
 use millrace_feature::plan::Plan;
 use millrace_payments::{History, PROJECT, PaymentEvent, Settings};
-use millrace_stream::live::{Live, LiveSettings};
+use millrace_stream::live::{Live, LiveSettings, now};
 
 use crate::console::{counted, duration, grouped, note, progress, rate, say, spinner};
 use crate::exit::Failure;
-use crate::key::now;
 use crate::project;
 use crate::stop::Stop;
 use feed::Feed;

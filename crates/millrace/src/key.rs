@@ -1,10 +1,9 @@
 //! `millrace key`: the API keys of a project's server.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use millrace_event::EventTime;
 use millrace_store::{Access, FileDisk, Keys};
+use millrace_stream::live::now;
 use serde_json::json;
 
 use crate::console::{note, say};
@@ -95,10 +94,4 @@ fn list(keys: &Keys, json: bool) -> Result<(), Failure> {
 fn keys(place: &Place, access: Access) -> Result<Keys, Failure> {
     let disk = FileDisk::open(&place.data_dir()?, access)?;
     Ok(Keys::open(Arc::new(disk))?)
-}
-
-/// The clock of this machine.
-pub fn now() -> EventTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    EventTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

@@ -2,9 +2,9 @@
 
 use millrace_event::{EventTime, Span};
 use millrace_payments::{Attempt, CardId, History, PaymentEvent, PaymentId, Settings, write_json};
+use millrace_stream::live::now;
 
 use crate::exit::Failure;
-use crate::key::now;
 
 /// Days of payments that are gone through again and again.
 const DAYS: u32 = 3;

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use millrace_stream::live::now;
 use serde_json::json;
 
 use super::attempts::Attempts;
@@ -19,7 +20,6 @@ use super::sample::Sample;
 use super::server::Server;
 use crate::console::{note, say, size, spinner};
 use crate::exit::Failure;
-use crate::key::now;
 
 /// Connections that send events, and as many that read.
 const CONNECTIONS: usize = 4;

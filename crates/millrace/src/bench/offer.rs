@@ -4,13 +4,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use millrace_stream::live::now;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::attempts::Attempts;
 use super::http::{Answer, READ_BYTES, parse};
-use crate::key::now;
 
 /// Before anything is measured.
 pub const WARM_UP: Duration = Duration::from_secs(2);

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use millrace_stream::live::now;
 use serde_json::json;
 
 use super::attempts::Attempts;
@@ -19,7 +20,6 @@ use super::server::Server;
 use super::usage::Memory;
 use crate::console::{grouped, say, size, spinner};
 use crate::exit::Failure;
-use crate::key::now;
 
 /// How much more than its capacity a server is offered.
 const TIMES: f64 = 10.0;

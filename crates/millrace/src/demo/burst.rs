@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use millrace_event::{EventTime, Span};
 use millrace_payments::{History, JsonLines, PaymentEvent, PaymentStream, merge};
+use millrace_stream::live::now;
 
 use super::REDRAW;
 use super::feed::{Feed, Noise};
 use crate::console::{counted, grouped, is_terminal, say};
 use crate::exit::Failure;
-use crate::key::now;
 use crate::stop::Stop;
 
 /// How much faster than the clock on the wall it goes until it has caught up.

@@ -7,12 +7,11 @@ use millrace_connector::{JsonDecoder, Limits};
 use millrace_event::EventTime;
 use millrace_feature::plan::Plan;
 use millrace_payments::{JsonLines, PaymentEvent, PaymentStream};
-use millrace_stream::live::{DeadEvent, Delivery, Live, LiveError, Receipt};
+use millrace_stream::live::{DeadEvent, Delivery, Live, LiveError, Receipt, now};
 
 pub use super::noise::Noise;
 use super::noise::Noisy;
 use crate::exit::Failure;
-use crate::key::now;
 
 /// Deliveries that may wait to be durable before the next is sent.
 const IN_FLIGHT: usize = 16;

@@ -13,11 +13,10 @@ use millrace_connector::{
     CsvOptions, DeadLetter, Decoded, FileOptions, FileSource, Position, TailSource,
 };
 use millrace_event::Schema;
-use millrace_stream::live::{DeadEvent, Delivery, Live, LiveError, Receipt, Recovery};
+use millrace_stream::live::{DeadEvent, Delivery, Live, LiveError, Receipt, Recovery, now};
 
 use crate::console::note;
 use crate::exit::Failure;
-use crate::key::now;
 use crate::project::Project;
 use crate::stop::Stop;
 

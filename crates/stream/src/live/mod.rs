@@ -12,6 +12,7 @@
 //! replayed from the checkpoint's frontier through the same steps.
 
 pub mod checkpointer;
+mod clock;
 mod committer;
 mod cycle;
 mod inbox;
@@ -35,6 +36,7 @@ use thiserror::Error;
 
 use crate::engine::{Answer, Counts, EngineError};
 use crate::settings::Settings;
+pub use clock::now;
 use committer::Progress;
 use inbox::{Inbox, Refused};
 pub use letters::{Cause, FUTURE, LONG_KEY, rows_with_long_keys};

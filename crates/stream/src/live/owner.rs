@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use millrace_event::{Batch, EventTime, Span};
 use millrace_store::{Disk, Log, StoreError};
 
 use super::checkpointer::{Report, Task};
+use super::clock::now;
 use super::committer::{Commit, Progress, acknowledge};
 use super::cycle::Phase;
 use super::inbox::{Inbox, Next};
@@ -123,12 +124,6 @@ pub(super) struct Owner {
     pub(super) housekept: Instant,
     /// Bytes of the key states in memory, as last estimated.
     pub(super) state_bytes: usize,
-}
-
-/// The receiving clock.
-fn now() -> EventTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    EventTime(since.as_micros() as i64)
 }
 
 impl Owner {

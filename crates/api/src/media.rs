@@ -1,0 +1,56 @@
+//! What a request says its body is.
+
+use hyper::HeaderMap;
+use hyper::header::CONTENT_TYPE;
+
+use crate::error::ApiError;
+use crate::route::shown;
+
+/// The body's type without its parameters, in lower case; empty where the request says none.
+pub fn media_type(headers: &HeaderMap) -> String {
+    let essence = given(headers).split(';').next().unwrap_or("");
+    essence.trim().to_ascii_lowercase()
+}
+
+/// JSON alone: the types that a web page may send without asking are refused.
+///
+/// # Errors
+/// [`ApiError::UnsupportedMediaType`].
+pub fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    match media_type(headers).as_str() {
+        "application/json" => Ok(()),
+        _ => Err(refused(headers, "send `Content-Type: application/json`")),
+    }
+}
+
+/// That this type is not taken here.
+pub fn refused(headers: &HeaderMap, hint: &'static str) -> ApiError {
+    let given = match given(headers) {
+        "" => "nothing".to_owned(),
+        given => shown(given),
+    };
+    ApiError::UnsupportedMediaType { given, hint }
+}
+
+fn given(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_type_is_read_without_its_parameters_and_in_any_case() {
+        let of = |value: &'static str| {
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))])
+        };
+        assert_eq!(media_type(&of("Application/JSON ; charset=utf-8")), "application/json");
+        assert!(check_json(&of("application/json;charset=utf-8")).is_ok());
+        for wrong in [of("text/plain"), of("application/jsonx"), HeaderMap::new()] {
+            assert!(check_json(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
