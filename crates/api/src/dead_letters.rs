@@ -1,12 +1,12 @@
 //! `GET /v1/dead-letters`: the records that could not be read.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use millrace_store::{Access, FileDisk, LogName, LogReader, Offset, StoreError};
+use millrace_store::StoreError;
 use millrace_stream::live::DeadEvent;
 
 use crate::error::ApiError;
+use crate::letter_log::{Chosen, LetterLog};
 use crate::query::Query;
 use crate::service::Service;
 use crate::write::{Object, write_number};
@@ -20,21 +20,11 @@ const BYTES_MAX: usize = 16 << 20;
 /// Which letters.
 #[derive(Clone, Debug, Default)]
 pub struct Which {
-    pub stream: Option<String>,
-    pub reason: Option<String>,
-    pub from: u64,
+    pub chosen: Chosen,
     /// These alone.
     pub numbers: Option<BTreeSet<u64>>,
     /// Of these the record is not needed.
     pub mended: BTreeSet<u64>,
-}
-
-impl Which {
-    fn matches(&self, number: u64, letter: &DeadEvent) -> bool {
-        self.numbers.as_ref().is_none_or(|numbers| numbers.contains(&number))
-            && self.stream.as_ref().is_none_or(|s| letter.stream.as_ref() == Some(s))
-            && self.reason.as_ref().is_none_or(|r| letter.reason == *r)
-    }
 }
 
 /// Letters with their numbers, and where to go on when there are more.
@@ -46,13 +36,12 @@ pub struct Found {
 
 pub async fn list(service: &Service, query: &Query) -> Result<Vec<u8>, ApiError> {
     let limit = query.number("limit")?.unwrap_or(LETTERS_DEFAULT).min(LETTERS_MAX);
-    let which = Which {
+    let chosen = Chosen {
         stream: query.get("stream").map(str::to_owned),
         reason: query.get("reason").map(str::to_owned),
         from: query.number("from")?.unwrap_or(0),
-        numbers: None,
-        mended: BTreeSet::new(),
     };
+    let which = Which { chosen, ..Which::default() };
     let found = find(service, which, usize::try_from(limit).unwrap_or(usize::MAX)).await?;
     let mut out = Vec::with_capacity(256 * found.letters.len() + 64);
     let mut object = Object::new(&mut out);
@@ -100,32 +89,27 @@ pub fn write_next(object: &mut Object<'_>, next: Option<u64>) {
 pub async fn find(service: &Service, which: Which, limit: usize) -> Result<Found, ApiError> {
     let dir = service.settings.data_dir.clone();
     let look = move || -> Result<Found, StoreError> {
-        let disk = Arc::new(FileDisk::open(&dir, Access::Read)?);
-        let log = LogName::DEAD_LETTERS;
-        let mut reader = match LogReader::open(disk.clone(), &log, Offset(which.from)) {
-            // What is older than the log keeps is gone; begin with what there is.
-            Err(StoreError::NoSuchOffset { first, .. }) if which.from < first.0 => {
-                LogReader::open(disk, &log, first)?
-            }
-            opened => opened?,
-        };
+        let Which { chosen, numbers, mended } = which;
+        let mut log = LetterLog::open(&dir, chosen)?;
         let (mut found, mut bytes_held) = (Found::default(), 0);
-        while let Some((offset, bytes)) = reader.next_record()? {
-            if which.numbers.as_ref().and_then(BTreeSet::last).is_some_and(|n| *n < offset.0) {
-                break;
+        while let Some((number, mut letter)) = log.next_letter()? {
+            if let Some(numbers) = &numbers {
+                if numbers.last().is_none_or(|last| *last < number) {
+                    break;
+                }
+                if !numbers.contains(&number) {
+                    continue;
+                }
             }
             if found.letters.len() >= limit || bytes_held >= BYTES_MAX {
-                found.next = Some(offset.0);
+                found.next = Some(number);
                 break;
             }
-            let Ok(mut letter) = serde_json::from_slice::<DeadEvent>(bytes) else { continue };
-            if which.matches(offset.0, &letter) {
-                if which.mended.contains(&offset.0) {
-                    letter.bytes = Vec::new();
-                }
-                bytes_held += letter.bytes.len();
-                found.letters.push((offset.0, letter));
+            if mended.contains(&number) {
+                letter.bytes = Vec::new();
             }
+            bytes_held += letter.bytes.len();
+            found.letters.push((number, letter));
         }
         Ok(found)
     };

@@ -8,11 +8,11 @@ use hyper::HeaderMap;
 use memchr::memrchr;
 use millrace_connector::{DeadLetter, Decoded, JsonDecoder, Position};
 use millrace_event::Batch;
-use millrace_stream::live::{DeadEvent, Live, now};
+use millrace_stream::live::{DeadEvent, FUTURE, Live, now};
 
 use crate::body::Body;
 use crate::error::ApiError;
-use crate::handover::{FUTURE, HandOver, Tally};
+use crate::handover::{HandOver, Tally};
 use crate::media::{media_type, refused};
 use crate::originals::{self, Original, line_of};
 use crate::query::Query;
@@ -211,9 +211,8 @@ impl Chunk<'_> {
                 stream: Some(stream.to_owned()),
                 origin: HTTP.to_owned(),
                 position: self.place(line_of(self.bytes, byte), byte as u64),
-                reason: FUTURE.to_owned(),
-                message: "the event time lies too far in the future; mend the sender's clock"
-                    .to_owned(),
+                reason: FUTURE.reason.to_owned(),
+                message: FUTURE.message.to_owned(),
                 bytes: bytes.to_vec(),
             })
         };

@@ -198,7 +198,7 @@ impl<'a> HandOver<'a> {
 }
 
 /// The reason of letters whose time is too far ahead of the receiving clock.
-pub const FUTURE: &str = "future";
+pub const FUTURE: &str = millrace_stream::live::FUTURE.reason;
 
 fn select(batch: &Batch, rows: std::ops::Range<usize>) -> Batch {
     let rows: Vec<u32> = (rows.start as u32..rows.end as u32).collect();

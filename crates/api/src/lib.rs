@@ -24,6 +24,7 @@ mod features;
 mod guard;
 mod handover;
 mod health;
+mod letter_log;
 mod marks;
 mod media;
 mod meters;
@@ -42,6 +43,7 @@ mod views;
 mod write;
 
 pub use client::{Client, ClientError, Reply};
+pub use letter_log::{Chosen, LetterLog};
 pub use nearest::did_you_mean;
 pub use server::{ServeError, Server};
 pub use settings::{Limits, Settings};

@@ -22,6 +22,7 @@ use crate::dead_letters::{Which, find, write_next};
 use crate::error::ApiError;
 use crate::events::write_tally;
 use crate::handover::{HandOver, Tally};
+use crate::letter_log::Chosen;
 use crate::service::Service;
 use crate::write::{Object, write_text};
 
@@ -63,7 +64,8 @@ impl Resubmit {
         let refuse = |what: String| ApiError::BadRequest(what.into());
         let Some(letters) = letters else {
             let from = from.unwrap_or(0);
-            return Ok((Which { stream, reason, from, ..Which::default() }, Asked::new()));
+            let chosen = Chosen { stream, reason, from };
+            return Ok((Which { chosen, ..Which::default() }, Asked::new()));
         };
         if stream.is_some() || reason.is_some() || from.is_some() {
             let what = "`letters` names them by number; leave out `stream`, `reason` and `from`";
@@ -78,10 +80,9 @@ impl Resubmit {
         let numbers: BTreeSet<u64> = asked.keys().copied().collect();
         let is_mended = |(number, record): (&u64, &Option<_>)| record.as_ref().map(|_| *number);
         let which = Which {
-            from: numbers.first().copied().unwrap_or(0),
+            chosen: Chosen { from: numbers.first().copied().unwrap_or(0), ..Chosen::default() },
             mended: asked.iter().filter_map(is_mended).collect(),
             numbers: Some(numbers),
-            ..Which::default()
         };
         Ok((which, asked))
     }

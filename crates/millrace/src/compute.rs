@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use millrace_connector::{CsvOptions, Decoded, FileOptions, Position};
-use millrace_stream::live::now;
+use millrace_stream::live::{FUTURE, now};
 use millrace_stream::{Fate, Ordered, PartitionId, Rows, Settings};
 
 use crate::config::did_you_mean;
@@ -281,7 +281,7 @@ impl Run<'_> {
         let pushed = self.ordered.push(partition, &decoded.batch, now(), &mut emit);
         let applied = pushed.map_err(|e| table.failure(e))?;
         for row in applied.rows(Fate::Future) {
-            self.summary.dead(stream, "future");
+            self.summary.dead(stream, FUTURE.reason);
             self.letters.push_future(&decoded.batch, row as usize)?;
         }
         self.frontier.rows = table.rows();

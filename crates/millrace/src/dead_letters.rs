@@ -4,9 +4,8 @@ mod resubmit;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use millrace_store::{Access, FileDisk, LogName, LogReader, Offset, StoreError};
+use millrace_api::{Chosen, LetterLog};
 use millrace_stream::live::DeadEvent;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -86,13 +85,6 @@ pub struct Which {
     /// Only from this number on
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     from: u64,
-}
-
-impl Which {
-    fn matches(&self, letter: &DeadEvent) -> bool {
-        self.stream.as_ref().is_none_or(|s| letter.stream.as_ref() == Some(s))
-            && self.reason.as_ref().is_none_or(|r| letter.reason == *r)
-    }
 }
 
 pub fn dead_letters(args: &Args) -> Result<(), Failure> {
@@ -222,22 +214,10 @@ fn for_each(
     which: &Which,
     mut f: impl FnMut(u64, &DeadEvent) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let disk = Arc::new(FileDisk::open(&place.data_dir()?, Access::Read)?);
-    let log = LogName::DEAD_LETTERS;
-    let mut reader = match LogReader::open(disk.clone(), &log, Offset(which.from)) {
-        // What is older than the log keeps is gone; begin with what there is.
-        Err(StoreError::NoSuchOffset { first, .. }) if which.from < first.0 => {
-            LogReader::open(disk, &log, first)?
-        }
-        opened => opened?,
-    };
-    while let Some((offset, bytes)) = reader.next_record()? {
-        let letter: DeadEvent = serde_json::from_slice(bytes).map_err(|e| {
-            Failure::environment(format!("dead letter {} cannot be read: {e}", offset.0))
-        })?;
-        if which.matches(&letter) {
-            f(offset.0, &letter)?;
-        }
+    let Which { stream, reason, from } = which.clone();
+    let mut log = LetterLog::open(&place.data_dir()?, Chosen { stream, reason, from })?;
+    while let Some((number, letter)) = log.next_letter()? {
+        f(number, &letter)?;
     }
     Ok(())
 }
@@ -270,26 +250,5 @@ mod tests {
         let expected = "{\"number\":4,\"stream\":\"s\",\"message\":\"m\",\"record\":{\"a\": 1.00}}\n\
                         {\"number\":5,\"stream\":\"s\",\"message\":\"m\",\"record\":\"{\\\"a\\\"\"}\n";
         assert_eq!(String::from_utf8(lines).unwrap(), expected);
-    }
-
-    #[test]
-    fn letters_are_chosen_by_stream_and_reason() {
-        let letter = DeadEvent {
-            stream: Some("s".into()),
-            origin: "http".into(),
-            position: "line 1 (byte 0)".into(),
-            reason: "bad-json".into(),
-            message: String::new(),
-            bytes: Vec::new(),
-        };
-        let which = |stream: Option<&str>, reason: Option<&str>| Which {
-            stream: stream.map(str::to_owned),
-            reason: reason.map(str::to_owned),
-            from: 0,
-        };
-        assert!(which(None, None).matches(&letter));
-        assert!(which(Some("s"), Some("bad-json")).matches(&letter));
-        assert!(!which(Some("t"), None).matches(&letter));
-        assert!(!which(None, Some("future")).matches(&letter));
     }
 }

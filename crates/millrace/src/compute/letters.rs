@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use millrace_connector::{DeadLetter, TimeFormat, write_json};
 use millrace_event::Batch;
-use millrace_stream::live::DeadEvent;
+use millrace_stream::live::{DeadEvent, FUTURE};
 
 use crate::exit::Failure;
 
@@ -57,7 +57,7 @@ impl Letters {
             stream: Some(batch.schema.stream.to_string()),
             origin: "history".to_owned(),
             position: String::new(),
-            reason: "future".to_owned(),
+            reason: FUTURE.reason.to_owned(),
             message: format!("its time {time} lies too far ahead of this machine's clock"),
             bytes,
         })
