@@ -20,7 +20,7 @@ use crate::project::{self, Place};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   millrace test                        all tests of the project in this folder
-  millrace test --filter velocity      those whose name or place contains `velocity`
+  millrace test --filter quick         those whose name or place contains `quick`
   millrace test payments.mill          of these files alone
   millrace test --json                 for scripts
 

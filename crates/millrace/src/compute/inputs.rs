@@ -53,6 +53,29 @@ pub fn by_stream(events: &[Events], plan: &Plan) -> Result<Vec<Option<Vec<PathBu
     Ok(files)
 }
 
+/// Refuses to write where events are read, by whatever path.
+pub fn keep_apart(
+    events: &[Events],
+    project: &Project,
+    outputs: [&Path; 2],
+) -> Result<(), Failure> {
+    let given = events.iter().flat_map(|e| e.files.iter().cloned());
+    let streams = project.config.streams.values();
+    let configured = streams.flat_map(|s| s.files.iter().map(|file| project.folder.join(file)));
+    // A path that does not resolve is no file that could be overwritten.
+    let inputs: Vec<PathBuf> =
+        given.chain(configured).filter_map(|path| path.canonicalize().ok()).collect();
+    for output in outputs {
+        if output.canonicalize().is_ok_and(|path| inputs.contains(&path)) {
+            return Err(Failure::usage(format!(
+                "{} is a file of events that this command reads; name another with --output",
+                output.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The files that the configuration names for a stream, and what separates their columns.
 pub fn configured(project: &Project, name: &str) -> Result<(Vec<PathBuf>, char), Failure> {
     let stream = project.config.streams.get(name).filter(|s| !s.files.is_empty());

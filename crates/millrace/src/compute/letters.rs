@@ -19,11 +19,15 @@ pub struct Letters {
 }
 
 impl Letters {
-    /// Removes what an earlier run left.
-    pub fn beside(output: &Path) -> Result<Letters, Failure> {
+    /// Where the letters of a computation go whose rows go to `output`.
+    pub fn path_beside(output: &Path) -> PathBuf {
         let mut name = output.as_os_str().to_owned();
         name.push(".dead.ndjson");
-        let path = PathBuf::from(name);
+        PathBuf::from(name)
+    }
+
+    /// Removes what an earlier run left.
+    pub fn at(path: PathBuf) -> Result<Letters, Failure> {
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Failure::io(&path)(e)),
             Ok(()) | Err(_) => Ok(Letters { path, file: None }),

@@ -112,6 +112,20 @@ fn a_file_without_a_header_has_the_columns_of_its_stream() {
 }
 
 #[test]
+fn a_file_of_events_is_not_written_over() {
+    let folder = project();
+    write(folder.path(), &[("x.csv.dead.ndjson", OUTCOMES)]);
+    for (outcomes, output) in [("o.ndjson", "./p.csv"), ("x.csv.dead.ndjson", "x.csv")] {
+        let outcomes = format!("outcomes={outcomes}");
+        let inputs = ["--events", "payments=p.csv", "--events", &outcomes, "-o", output];
+        let told = fail(folder.path(), 2, &[&["compute", "checkout"], &inputs[..]].concat());
+        assert!(told.contains("is a file of events that this command reads"), "{told}");
+    }
+    assert_eq!(read(folder.path(), "p.csv"), PAYMENTS);
+    assert_eq!(read(folder.path(), "x.csv.dead.ndjson"), OUTCOMES);
+}
+
+#[test]
 fn dead_letters_keep_their_place_and_their_bytes() {
     let folder = project();
     compute(folder.path(), "out.csv", "1");
