@@ -91,113 +91,113 @@ pub struct Told {
     pub retry_after: Option<Duration>,
 }
 
-impl Told {
-    fn new(status: StatusCode, code: &'static str, hint: impl Into<Cow<'static, str>>) -> Told {
-        Told { status, code, hint: hint.into(), retry_after: None }
-    }
-
-    fn after(self, retry_after: Duration) -> Told {
-        Told { retry_after: Some(retry_after), ..self }
-    }
-}
-
 /// When to come back to a server that is not ready.
 const NOT_READY: Duration = Duration::from_secs(1);
 
 impl ApiError {
     pub fn told(&self) -> Told {
+        let (status, code) = self.status_and_code();
+        Told { status, code, hint: self.hint(), retry_after: self.retry_after() }
+    }
+
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
-            ApiError::BadRequest(_) => {
-                Told::new(S::BAD_REQUEST, "bad_request", "see GET /v1/openapi.json")
+            ApiError::BadRequest(_) => (S::BAD_REQUEST, "bad_request"),
+            ApiError::BadTime { .. } => (S::BAD_REQUEST, "bad_time"),
+            ApiError::BadKey(_) => (S::BAD_REQUEST, "bad_key"),
+            ApiError::BadEvent(_) => (S::BAD_REQUEST, "bad_event"),
+            ApiError::TooManyReads { .. } => (S::BAD_REQUEST, "too_many_reads"),
+            ApiError::BadPartition { .. } => (S::BAD_REQUEST, "bad_partition"),
+            ApiError::TooManyPartitions { .. } => (S::BAD_REQUEST, "too_many_partitions"),
+            ApiError::BodyBroken => (S::BAD_REQUEST, "body_broken"),
+            ApiError::Unauthorized => (S::UNAUTHORIZED, "unauthorized"),
+            ApiError::OriginRefused { .. } => (S::FORBIDDEN, "origin_refused"),
+            ApiError::UnknownRoute { .. } => (S::NOT_FOUND, "unknown_route"),
+            ApiError::Unknown { what: Named::Stream, .. } => (S::NOT_FOUND, "unknown_stream"),
+            ApiError::Unknown { what: Named::Group, .. } => (S::NOT_FOUND, "unknown_group"),
+            ApiError::Unknown { what: Named::View, .. } => (S::NOT_FOUND, "unknown_view"),
+            ApiError::MethodNotAllowed { .. } => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            ApiError::BodyTimeout { .. } => (S::REQUEST_TIMEOUT, "body_timeout"),
+            ApiError::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            ApiError::UnsupportedMediaType { .. } => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
-            ApiError::BadTime { .. } => Told::new(
-                S::BAD_REQUEST,
-                "bad_time",
-                "write it as 2026-01-05T12:00:00Z; a + must be sent as %2B in a query",
-            ),
-            ApiError::BadKey(_) => {
-                Told::new(S::BAD_REQUEST, "bad_key", "GET /v1/definitions shows each group's key")
-            }
-            ApiError::BadEvent(_) => {
-                Told::new(S::BAD_REQUEST, "bad_event", "GET /v1/definitions shows the fields")
-            }
-            ApiError::TooManyReads { .. } => {
-                Told::new(S::BAD_REQUEST, "too_many_reads", "send several requests")
-            }
-            ApiError::BadPartition { .. } => {
-                Told::new(S::BAD_REQUEST, "bad_partition", "leave it out to use `http`")
-            }
-            ApiError::TooManyPartitions { .. } => Told::new(
-                S::BAD_REQUEST,
-                "too_many_partitions",
-                "a partition is a source, such as a host; do not make one for each request",
-            ),
-            ApiError::BodyBroken => Told::new(S::BAD_REQUEST, "body_broken", SEND_AGAIN),
-            ApiError::Unauthorized => Told::new(
-                S::UNAUTHORIZED,
-                "unauthorized",
-                "send `Authorization: Bearer KEY`; `millrace key create NAME` makes a key",
-            ),
-            ApiError::OriginRefused { .. } => Told::new(
-                S::FORBIDDEN,
-                "origin_refused",
-                "name the page's origin under [server] origins in millrace.toml",
-            ),
-            ApiError::UnknownRoute { .. } => {
-                Told::new(S::NOT_FOUND, "unknown_route", "GET /v1/openapi.json lists what there is")
-            }
-            ApiError::Unknown { what, hint, .. } => {
-                let code = match what {
-                    Named::Stream => "unknown_stream",
-                    Named::Group => "unknown_group",
-                    Named::View => "unknown_view",
-                };
-                Told::new(S::NOT_FOUND, code, hint.clone())
-            }
+            ApiError::HostRefused { .. } => (S::MISDIRECTED_REQUEST, "host_refused"),
+            ApiError::Overloaded { .. } => (S::TOO_MANY_REQUESTS, "overloaded"),
+            ApiError::Recovering => (S::SERVICE_UNAVAILABLE, "recovering"),
+            ApiError::Stopping => (S::SERVICE_UNAVAILABLE, "stopping"),
+            ApiError::Durability(_) => (S::SERVICE_UNAVAILABLE, "durability_failed"),
+            ApiError::TooOld(_) => (S::SERVICE_UNAVAILABLE, "too_old"),
+            ApiError::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            ApiError::Unknown { hint, .. } => return Cow::Owned(hint.clone()),
             ApiError::MethodNotAllowed { allowed, .. } => {
-                Told::new(S::METHOD_NOT_ALLOWED, "method_not_allowed", format!("use {allowed}"))
+                return Cow::Owned(format!("use {allowed}"));
             }
-            ApiError::BodyTimeout { .. } => {
-                Told::new(S::REQUEST_TIMEOUT, "body_timeout", SEND_AGAIN)
+            ApiError::UnsupportedMediaType { hint, .. } => hint,
+            ApiError::BadRequest(_) => "see GET /v1/openapi.json",
+            ApiError::BadTime { .. } => {
+                "write it as 2026-01-05T12:00:00Z; a + must be sent as %2B in a query"
             }
-            ApiError::BodyTooLarge { .. } => {
-                Told::new(S::PAYLOAD_TOO_LARGE, "body_too_large", "send it in parts")
+            ApiError::BadKey(_) => "GET /v1/definitions shows each group's key",
+            ApiError::BadEvent(_) => "GET /v1/definitions shows the fields",
+            ApiError::TooManyReads { .. } => "send several requests",
+            ApiError::BadPartition { .. } => "leave it out to use `http`",
+            ApiError::TooManyPartitions { .. } => {
+                "a partition is a source, such as a host; do not make one for each request"
             }
-            ApiError::UnsupportedMediaType { hint, .. } => {
-                Told::new(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", *hint)
+            ApiError::Unauthorized => {
+                "send `Authorization: Bearer KEY`; `millrace key create NAME` makes a key"
             }
-            ApiError::HostRefused { .. } => Told::new(
-                S::MISDIRECTED_REQUEST,
-                "host_refused",
-                "name the host under [server] hosts in millrace.toml",
-            ),
-            ApiError::Overloaded { retry_after, .. } => {
-                Told::new(S::TOO_MANY_REQUESTS, "overloaded", "send it again later")
-                    .after(*retry_after)
+            ApiError::OriginRefused { .. } => {
+                "name the page's origin under [server] origins in millrace.toml"
             }
-            ApiError::Recovering => {
-                Told::new(S::SERVICE_UNAVAILABLE, "recovering", "GET /readyz says when it is ready")
-                    .after(NOT_READY)
+            ApiError::UnknownRoute { .. } => "GET /v1/openapi.json lists what there is",
+            ApiError::BodyBroken | ApiError::BodyTimeout { .. } | ApiError::Stopping => SEND_AGAIN,
+            ApiError::BodyTooLarge { .. } => "send it in parts",
+            ApiError::HostRefused { .. } => "name the host under [server] hosts in millrace.toml",
+            ApiError::Overloaded { .. } => "send it again later",
+            ApiError::Recovering => "GET /readyz says when it is ready",
+            ApiError::Durability(_) => {
+                "what was acknowledged is safe; free or mend the disk and start the server again"
             }
-            ApiError::Stopping => {
-                Told::new(S::SERVICE_UNAVAILABLE, "stopping", SEND_AGAIN).after(NOT_READY)
+            ApiError::TooOld(_) => {
+                "the group's source has fallen behind; its definition says `else refuse`"
             }
-            ApiError::Durability(_) => Told::new(
-                S::SERVICE_UNAVAILABLE,
-                "durability_failed",
-                "what was acknowledged is safe; free or mend the disk and start the server again",
-            )
-            .after(NOT_READY),
-            ApiError::TooOld(_) => Told::new(
-                S::SERVICE_UNAVAILABLE,
-                "too_old",
-                "the group's source has fallen behind; its definition says `else refuse`",
-            )
-            .after(NOT_READY),
-            ApiError::Internal(_) => {
-                Told::new(S::INTERNAL_SERVER_ERROR, "internal", "the server's log says more")
-            }
+            ApiError::Internal(_) => "the server's log says more",
+        })
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            ApiError::Overloaded { retry_after, .. } => Some(*retry_after),
+            ApiError::Recovering
+            | ApiError::Stopping
+            | ApiError::Durability(_)
+            | ApiError::TooOld(_) => Some(NOT_READY),
+            ApiError::BadRequest(_)
+            | ApiError::BadTime { .. }
+            | ApiError::BadKey(_)
+            | ApiError::BadEvent(_)
+            | ApiError::TooManyReads { .. }
+            | ApiError::BadPartition { .. }
+            | ApiError::TooManyPartitions { .. }
+            | ApiError::BodyBroken
+            | ApiError::Unauthorized
+            | ApiError::OriginRefused { .. }
+            | ApiError::UnknownRoute { .. }
+            | ApiError::Unknown { .. }
+            | ApiError::MethodNotAllowed { .. }
+            | ApiError::BodyTimeout { .. }
+            | ApiError::BodyTooLarge { .. }
+            | ApiError::UnsupportedMediaType { .. }
+            | ApiError::HostRefused { .. }
+            | ApiError::Internal(_) => None,
         }
     }
 }
