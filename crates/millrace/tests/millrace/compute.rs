@@ -118,7 +118,7 @@ fn a_file_of_events_is_not_written_over() {
     for (outcomes, output) in [("o.ndjson", "./p.csv"), ("x.csv.dead.ndjson", "x.csv")] {
         let outcomes = format!("outcomes={outcomes}");
         let inputs = ["--events", "payments=p.csv", "--events", &outcomes, "-o", output];
-        let told = fail(folder.path(), 2, &[&["compute", "checkout"], &inputs[..]].concat());
+        let told = fail(folder.path(), &[&["compute", "checkout"], &inputs[..]].concat(), 2);
         assert!(told.contains("is a file of events that this command reads"), "{told}");
     }
     assert_eq!(read(folder.path(), "p.csv"), PAYMENTS);
