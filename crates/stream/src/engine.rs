@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
 use millrace_aggregate::{Arguments, Horizon, Position, Shape};
-use millrace_event::{Batch, Column, EventId, EventTime, Key, Physical, Schema, State, Value};
+use millrace_event::{
+    Batch, Column, EventId, EventTime, Key, Physical, Schema, Span, State, Value,
+};
 use millrace_feature::plan::{Group, Plan};
 use millrace_store::Location;
 use thiserror::Error;
@@ -127,6 +129,13 @@ impl Engine {
     /// be random where events come from strangers, and it stays with the engine's checkpoints.
     pub fn new(plan: Arc<Plan>, settings: Settings, secret: [u8; 16]) -> Engine {
         Engine::build(plan, settings, true, secret)
+    }
+
+    /// From now on events are judged by these limits: a replay uses those of the first time.
+    pub(crate) fn judge_by(&mut self, future_max: Span, idle_after: Span) {
+        self.settings.future_max = future_max;
+        self.settings.idle_after = idle_after;
+        self.streams.iter_mut().for_each(|stream| stream.clock.idle_after = idle_after);
     }
 
     pub(crate) fn build(

@@ -81,11 +81,14 @@ impl Commit {
 
 pub(super) fn run(mut logs: Logs, commits: &Receiver<Commit>, progress: &Arc<Progress>) {
     let mut group = Vec::new();
+    let mut has_failed = false;
     progress.log_bytes.store(logs.events.bytes(), Ordering::Relaxed);
     while let Ok(first) = commits.recv() {
         group.push(first);
         group.extend(commits.try_iter().take(GROUP_MAX - 1));
-        if let Err(error) = write(&mut logs, &group) {
+        // After a failure of one log the others would go on behind a gap.
+        if !has_failed && let Err(error) = write(&mut logs, &group) {
+            has_failed = true;
             progress.fail(&error.to_string());
         }
         progress.log_bytes.store(logs.events.bytes(), Ordering::Relaxed);
@@ -105,20 +108,16 @@ pub(super) fn refuse(commits: &Receiver<Commit>, progress: &Arc<Progress>) {
 }
 
 fn write(logs: &mut Logs, group: &[Commit]) -> Result<(), StoreError> {
-    let mut sync_dead = false;
+    write_letters(logs, group)?;
     let mut sync_late = false;
     for commit in group {
         match commit {
-            Commit::Records { event, late, dead, .. } => {
+            Commit::Records { event, late, .. } => {
                 if let Some(event) = event {
                     logs.events.append(&[event])?;
                 }
                 if let Some(late) = late {
                     logs.late.append(&[late])?;
-                }
-                for letter in dead {
-                    logs.dead.append(&[letter])?;
-                    sync_dead = true;
                 }
             }
             Commit::Barrier(_) => sync_late = true,
@@ -129,12 +128,27 @@ fn write(logs: &mut Logs, group: &[Commit]) -> Result<(), StoreError> {
         }
     }
     logs.events.sync()?;
-    if sync_dead {
-        logs.dead.sync()?;
-    }
     if sync_late {
         // Late events are derived from the event log until a checkpoint refers to them.
         logs.late.sync()?;
+    }
+    Ok(())
+}
+
+/// An event record says how far its source was read, so the letters of that stretch are durable
+/// before the record is so much as written. What an end in between leaves over is cut off at the
+/// next start.
+fn write_letters(logs: &mut Logs, group: &[Commit]) -> Result<(), StoreError> {
+    let mut any = false;
+    for commit in group {
+        let Commit::Records { dead, .. } = commit else { continue };
+        for letter in dead {
+            logs.dead.append(&[letter])?;
+            any = true;
+        }
+    }
+    if any {
+        logs.dead.sync()?;
     }
     Ok(())
 }

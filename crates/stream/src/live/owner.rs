@@ -14,7 +14,9 @@ use super::committer::{Commit, Progress, acknowledge};
 use super::cycle::Phase;
 use super::inbox::{Inbox, Next};
 use super::letters::{self, letters_of, rows_with_long_keys};
-use super::record::{bytes_of, encode_delivery, encode_late, encode_replay};
+use super::record::{
+    Judged, bytes_of, encode_delivery, encode_late, encode_letters, encode_replay, set_letters,
+};
 use super::recovery::{Counters, replay_late};
 use super::{
     Delivery, GroupStatus, LiveError, LiveSettings, ReadReply, ReadRequest, Receipt, Replayed,
@@ -22,6 +24,7 @@ use super::{
 };
 use crate::Position;
 use crate::engine::{Engine, Fate, Sweep};
+use crate::settings::Settings;
 
 /// While this many commits wait for the disk, deliveries wait in the inbox; reads do not.
 const COMMITS_MAX: usize = 1_024;
@@ -205,7 +208,10 @@ impl Owner {
         let (mut event, mut late) = (None, None);
         if !batch.is_empty() || position.is_some() {
             // Before anything changes, so that what cannot be written is not applied.
-            let record = encode_delivery(received, &partition, position.as_deref(), &batch);
+            let Settings { future_max, idle_after, .. } = self.settings.engine;
+            let judged = Judged { future_max, idle_after, letters: 0 };
+            let position_bytes = position.as_deref();
+            let record = encode_delivery(received, judged, &partition, position_bytes, &batch);
             let (given, limit) = (record.len(), Log::RECORD_BYTES_MAX);
             if given > limit {
                 return Err(StoreError::RecordTooLong { given, limit }.into());
@@ -231,6 +237,11 @@ impl Owner {
         }
         receipt.dead = dead.len() as u64;
         dead.iter().for_each(|letter| self.counters.count_dead(letter));
+        match &mut event {
+            Some(record) => set_letters(record, self.counters.dead_next),
+            None if dead.is_empty() => {}
+            None => event = Some(encode_letters(self.counters.dead_next)),
+        }
         self.counters.next += u64::from(event.is_some());
         self.counters.late_next += u64::from(late.is_some());
         receipt.frontier = self.counters.next;

@@ -1,8 +1,12 @@
 //! The records of the three logs.
 //!
 //! ```text
-//!   event log     kind 1 byte: 1 delivery │ 2 replay
-//!     delivery    received i64, stream text, partition text, position (0 │ 1 and text), batch
+//!   event log     kind 1 byte: 3 delivery │ 4 letters │ 2 replay │ 1 delivery of old, unjudged
+//!     delivery    received i64, future limit i64, idle limit i64, letters u64: records of the
+//!                 dead letters once it is taken; stream text, partition text,
+//!                 position (0 │ 1 and text), batch
+//!     letters     letters u64: a delivery that left nothing else
+//!     unjudged    a delivery without limits and letters
 //!     replay      from u64, to u64: records of the late log that were applied
 //!   late log      stream text, batch
 //!   dead letters  JSON: stream, origin, position, reason, message, and the bytes in base16 or text
@@ -13,7 +17,7 @@
 
 use std::sync::Arc;
 
-use millrace_event::{Batch, CodecError, Column, Data, EventTime, Value};
+use millrace_event::{Batch, CodecError, Column, Data, EventTime, Span, Value};
 use millrace_feature::plan::Plan;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -50,10 +54,15 @@ pub enum RecordError {
 pub(crate) enum EventRecord {
     Delivery {
         received: EventTime,
+        /// `None` in records of old: today's limits judge it.
+        judged: Option<Judged>,
         stream: usize,
         partition: String,
         position: Option<Vec<u8>>,
         batch: Batch,
+    },
+    Letters {
+        letters: u64,
     },
     Replay {
         from: u64,
@@ -61,15 +70,31 @@ pub(crate) enum EventRecord {
     },
 }
 
+/// What a delivery was judged by, so that a later start judges it alike under other settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) future_max: Span,
+    pub(crate) idle_after: Span,
+    /// Records of the dead-letter log once the delivery is taken.
+    pub(crate) letters: u64,
+}
+
+/// Where the count of letters lies in a delivery's record: behind its kind and three times.
+const LETTERS_AT: usize = 25;
+
 pub(crate) fn encode_delivery(
     received: EventTime,
+    judged: Judged,
     partition: &str,
     position: Option<&[u8]>,
     batch: &Batch,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + batch.len() * 64);
-    out.push(1);
+    out.push(3);
     out.extend_from_slice(&received.0.to_le_bytes());
+    out.extend_from_slice(&judged.future_max.0.to_le_bytes());
+    out.extend_from_slice(&judged.idle_after.0.to_le_bytes());
+    out.extend_from_slice(&judged.letters.to_le_bytes());
     put(&mut out, batch.schema.stream.as_bytes());
     put(&mut out, partition.as_bytes());
     match position {
@@ -83,6 +108,19 @@ pub(crate) fn encode_delivery(
     out
 }
 
+/// Sets the count of letters of an encoded delivery: it is known only once the events are judged.
+pub(crate) fn set_letters(record: &mut [u8], letters: u64) {
+    if let Some(place) = record.get_mut(LETTERS_AT..LETTERS_AT + size_of::<u64>()) {
+        place.copy_from_slice(&letters.to_le_bytes());
+    }
+}
+
+pub(crate) fn encode_letters(letters: u64) -> Vec<u8> {
+    let mut out = vec![4];
+    out.extend_from_slice(&letters.to_le_bytes());
+    out
+}
+
 pub(crate) fn encode_replay(from: u64, to: u64) -> Vec<u8> {
     let mut out = vec![2];
     out.extend_from_slice(&from.to_le_bytes());
@@ -93,8 +131,16 @@ pub(crate) fn encode_replay(from: u64, to: u64) -> Vec<u8> {
 pub(crate) fn decode_event(plan: &Plan, bytes: &[u8]) -> Result<EventRecord, RecordError> {
     let mut input = Reader(bytes);
     match input.array::<1>()? {
-        [1] => {
+        [kind @ (1 | 3)] => {
             let received = EventTime(i64::from_le_bytes(input.array()?));
+            let judged = match kind {
+                1 => None,
+                _ => Some(Judged {
+                    future_max: Span(i64::from_le_bytes(input.array()?)),
+                    idle_after: Span(i64::from_le_bytes(input.array()?)),
+                    letters: u64::from_le_bytes(input.array()?),
+                }),
+            };
             let stream = find_stream(plan, input.text()?)?;
             let partition = input.text()?.to_owned();
             let position = match input.array::<1>()? {
@@ -102,12 +148,13 @@ pub(crate) fn decode_event(plan: &Plan, bytes: &[u8]) -> Result<EventRecord, Rec
                 _ => Some(input.bytes()?.to_vec()),
             };
             let batch = decode_batch(plan, stream, input.0)?;
-            Ok(EventRecord::Delivery { received, stream, partition, position, batch })
+            Ok(EventRecord::Delivery { received, judged, stream, partition, position, batch })
         }
         [2] => {
             let from = u64::from_le_bytes(input.array()?);
             Ok(EventRecord::Replay { from, to: u64::from_le_bytes(input.array()?) })
         }
+        [4] => Ok(EventRecord::Letters { letters: u64::from_le_bytes(input.array()?) }),
         _ => Err(RecordError::Damaged),
     }
 }
@@ -199,5 +246,39 @@ mod bytes_as_text {
                 .collect::<Option<Vec<u8>>>()
                 .ok_or_else(|| serde::de::Error::custom("bytes that are not base16")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_feature::{SourceFile, compile};
+
+    use super::*;
+
+    fn plan() -> Plan {
+        let text = "stream s {\n  id : string id\n  at : timestamp time\n}\n";
+        compile(&[SourceFile::new("test.mill", text)]).plan.unwrap()
+    }
+
+    #[test]
+    fn records_are_read_as_they_are_written_and_those_of_old_too() {
+        let plan = plan();
+        let batch = Batch::new(Arc::clone(&plan.streams[0].schema));
+        let judged = Judged { future_max: Span(7), idle_after: Span(8), letters: 0 };
+        let mut record = encode_delivery(EventTime(5), judged, "p", Some(b"9"), &batch);
+        set_letters(&mut record, 3);
+        let read = |bytes: &[u8]| match decode_event(&plan, bytes) {
+            Ok(EventRecord::Delivery { received, judged, partition, position, .. }) => {
+                assert_eq!((received, partition.as_str()), (EventTime(5), "p"));
+                assert_eq!(position.as_deref(), Some(b"9".as_slice()));
+                judged
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read(&record), Some(Judged { letters: 3, ..judged }));
+        let old = [&[1], &record[1..9], &record[LETTERS_AT + 8..]].concat();
+        assert_eq!(read(&old), None);
+        let letters = decode_event(&plan, &encode_letters(6));
+        assert!(matches!(letters, Ok(EventRecord::Letters { letters: 6 })));
     }
 }

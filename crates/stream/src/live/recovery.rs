@@ -33,6 +33,9 @@ pub(super) struct Meta {
     /// Dead letters by stream, and how many records of their log these are.
     pub(super) dead: BTreeMap<String, u64>,
     pub(super) dead_records: u64,
+    /// Whether every letter belongs to a record of the event log: only old ones do not.
+    #[serde(default)]
+    letters_in_events: bool,
     pub(super) positions: Vec<(String, String, Vec<u8>)>,
     pub(super) engine: String,
 }
@@ -52,6 +55,7 @@ impl Meta {
             replayed: counters.replayed_to,
             dead: counters.dead.clone(),
             dead_records: counters.dead_next,
+            letters_in_events: true,
             positions: counters.positions.iter().map(position).collect(),
             engine: String::from_utf8(engine_head).expect("a head is JSON"),
         };
@@ -115,6 +119,7 @@ pub(super) fn recover(
     }
     let mut counters = Counters::default();
     let mut live = LiveBytes::default();
+    let mut letters = Some(0);
     let mut engine = match checkpoints.current() {
         None => Engine::new(Arc::clone(&plan), settings.engine.clone(), secret()),
         Some(manifest) => {
@@ -125,6 +130,7 @@ pub(super) fn recover(
             counters.replayed_to = meta.replayed;
             counters.dead = meta.dead;
             counters.dead_next = meta.dead_records;
+            letters = meta.letters_in_events.then_some(meta.dead_records);
             counters.positions =
                 meta.positions.into_iter().map(|(s, p, bytes)| ((s, p), bytes)).collect();
             let blocks = Blocks { records: checkpoints.records(), live: &mut live };
@@ -150,7 +156,9 @@ pub(super) fn recover(
     engine.take_released().into_iter().for_each(|l| live.remove(l));
     engine.set_cold_blocks(Box::new(checkpoints.reader()) as Box<BlockReader>);
     let mut logs = open_logs(&disk, &mut counters, &mut recovery)?;
-    replay_log(&mut engine, &mut counters, &mut logs, &disk, &mut recovery)?;
+    replay_log(&mut engine, &mut counters, &mut logs, &disk, (&mut recovery, &mut letters))?;
+    engine.judge_by(settings.engine.future_max, settings.engine.idle_after);
+    count_letters(&mut counters, &mut logs.dead, letters, &mut recovery)?;
     recovery.positions.clone_from(&counters.positions);
     recovery.took = started.elapsed();
     Ok(Recovered { engine, counters, logs, checkpoints, live, disk, recovery })
@@ -217,14 +225,35 @@ fn open_logs(
     let dead = open(LogName::DEAD_LETTERS, counters.dead_next)?;
     // Late events behind the checkpoint are found again by the replay.
     late.truncate_to(Offset(counters.late_next))?;
+    Ok(Logs { events, late, dead })
+}
+
+/// Counts the letters behind the checkpoint. Those beyond `known` belong to deliveries whose event
+/// record was not written any more: their sources hand them over again, so they are cut off.
+fn count_letters(
+    counters: &mut Counters,
+    dead: &mut Log,
+    known: Option<u64>,
+    recovery: &mut Recovery,
+) -> Result<(), LiveError> {
+    if let Some(known) = known.map(Offset)
+        && (dead.first()..dead.next()).contains(&known)
+    {
+        recovery.notes.push(format!(
+            "log {}: {} letters of deliveries that were never acknowledged were cut off",
+            LogName::DEAD_LETTERS.as_str(),
+            dead.next().0 - known.0
+        ));
+        dead.truncate_to(known)?;
+    }
     let mut reader = dead.reader(Offset(counters.dead_next))?;
-    while let Some((offset, bytes)) = reader.next_record()? {
+    while let Some((_, bytes)) = reader.next_record()? {
         if let Ok(letter) = serde_json::from_slice::<super::DeadEvent>(bytes) {
             *counters.dead.entry(letter.stream.unwrap_or_default()).or_default() += 1;
         }
-        counters.dead_next = offset.0 + 1;
     }
-    Ok(Logs { events, late, dead })
+    counters.dead_next = dead.next().0;
+    Ok(())
 }
 
 fn replay_log(
@@ -232,13 +261,17 @@ fn replay_log(
     counters: &mut Counters,
     logs: &mut Logs,
     disk: &Arc<dyn Disk>,
-    recovery: &mut Recovery,
+    (recovery, letters): (&mut Recovery, &mut Option<u64>),
 ) -> Result<(), LiveError> {
     let plan = Arc::clone(engine.plan());
     let mut reader = logs.events.reader(Offset(counters.next))?;
     while let Some((offset, bytes)) = reader.next_record()? {
         match decode_event(&plan, bytes)? {
-            EventRecord::Delivery { received, stream, partition, position, batch } => {
+            EventRecord::Delivery { received, judged, stream, partition, position, batch } => {
+                if let Some(judged) = judged {
+                    engine.judge_by(judged.future_max, judged.idle_after);
+                }
+                *letters = judged.map(|judged| judged.letters);
                 let id = engine.partition(stream, &partition);
                 let applied = engine.apply(id, &batch, received)?;
                 let late = applied.rows(Fate::Late);
@@ -251,6 +284,7 @@ fn replay_log(
                     counters.positions.insert((name, partition), position);
                 }
             }
+            EventRecord::Letters { letters: known } => *letters = Some(known),
             EventRecord::Replay { from, to } => {
                 logs.late.sync()?;
                 replay_late(engine, disk, from, to)?;

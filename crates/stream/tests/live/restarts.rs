@@ -1,5 +1,8 @@
 //! Closing, opening with other settings, and key states that do not fit into memory.
 
+use std::time::Duration;
+
+use millrace_event::Span;
 use millrace_store::MemoryDisk;
 
 use super::story::Story;
@@ -83,4 +86,29 @@ fn values_are_equal_when_hardly_any_key_state_is_in_memory() {
         "at most {spilled_most} keys spilled, at most {restored_most} in memory after a start"
     );
     assert!(spilled_most > 20, "only {spilled_most} keys were ever spilled");
+}
+
+#[test]
+fn what_was_judged_stays_so_under_other_settings() {
+    for (future_max, idle_after) in [
+        (Span(1), Span(1)),
+        (Span::hours(1_000), Span(1)),
+        (Span(1), Span::hours(1_000)),
+        (Span::hours(1_000), Span::hours(1_000)),
+    ] {
+        let mut story = Story::new(31);
+        story.settings.checkpoint_every = Duration::from_secs(3_600);
+        let disk = MemoryDisk::new();
+        let live = story.open(disk.clone()).unwrap();
+        story.send(&live, 150);
+        let disk = disk.kill();
+        drop(live);
+        story.settings.engine.future_max = future_max;
+        story.settings.engine.idle_after = idle_after;
+        let live = story.open(disk).unwrap();
+        let futures: u64 = status(&live).streams.iter().map(|s| s.counts.future).sum();
+        assert!(futures > 0, "nothing was too far in the future");
+        story.check(&live);
+        live.close().unwrap();
+    }
 }
