@@ -1,4 +1,4 @@
-//! The only crate that knows HTTP, JSON over HTTP and SSE.
+//! The only crate that knows HTTP and JSON over HTTP.
 //!
 //! ```text
 //! connection ─▶ route ─▶ guard (host, origin, key) ─▶ admission ─▶ body ─▶ events, features, views …

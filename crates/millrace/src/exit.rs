@@ -101,8 +101,29 @@ impl From<StoreError> for Failure {
             StoreError::KeyExists { .. }
             | StoreError::NoSuchKey { .. }
             | StoreError::TooManyKeys { .. } => Exit::User,
-            // The rest is about the disk and what is on it.
-            _ => Exit::Environment,
+            // These are about the disk and what is on it.
+            StoreError::Disk(_)
+            | StoreError::Locked { .. }
+            | StoreError::Poisoned { .. }
+            | StoreError::LogName { .. }
+            | StoreError::RecordTooLong { .. }
+            | StoreError::KeyTooLong { .. }
+            | StoreError::ValueTooLong { .. }
+            | StoreError::MetaTooLong { .. }
+            | StoreError::TooManySegments { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::NewerVersion { .. }
+            | StoreError::MissingRecords { .. }
+            | StoreError::LostRecords { .. }
+            | StoreError::NoSuchOffset { .. }
+            | StoreError::NoCheckpoint { .. }
+            | StoreError::ManifestsGone { .. }
+            | StoreError::StaleEpoch { .. }
+            | StoreError::NoSuchRecord { .. }
+            | StoreError::WrongSegment { .. }
+            | StoreError::SegmentsExhausted
+            | StoreError::KeysUnreadable { .. }
+            | StoreError::KeyChanged { .. } => Exit::Environment,
         };
         Failure::new(exit, error)
     }

@@ -4,7 +4,6 @@ use crate::{DiskError, Epoch, Name, Offset, SegmentId};
 
 /// What can go wrong with durable bytes. Every message says what to do about it.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum StoreError {
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -20,13 +19,15 @@ pub enum StoreError {
     #[error("a log name is 1 to {limit} of a-z, 0-9, '-' and '_', and not {given:?}")]
     LogName { given: String, limit: usize },
 
-    #[error("a record of {given} bytes is over the limit of {limit}")]
+    #[error("a record of {given} bytes is over the limit of {limit}; write less at once")]
     RecordTooLong { given: usize, limit: usize },
-    #[error("a key of {given} bytes is over the limit of {limit}")]
+    #[error("a key of {given} bytes is over the limit of {limit}; use a shorter one")]
     KeyTooLong { given: usize, limit: usize },
-    #[error("a value of {given} bytes is over the limit of {limit}")]
+    #[error("a value of {given} bytes is over the limit of {limit}; split it over several keys")]
     ValueTooLong { given: usize, limit: usize },
-    #[error("a checkpoint's meta of {given} bytes is over the limit of {limit}")]
+    #[error(
+        "a checkpoint's meta of {given} bytes is over the limit of {limit}; use fewer partition names"
+    )]
     MetaTooLong { given: usize, limit: usize },
     #[error("a checkpoint of {given} segments is over the limit of {limit}; clean more often")]
     TooManySegments { given: usize, limit: usize },
@@ -51,7 +52,9 @@ pub enum StoreError {
     )]
     LostRecords { log: String, end: Offset, durable: Offset },
 
-    #[error("log {log} holds the offsets {first} to {next}, and {given} is not among them")]
+    #[error(
+        "log {log} holds the offsets {first} to {next}, and {given} is not among them; choose one of these"
+    )]
     NoSuchOffset { log: String, given: Offset, first: Offset, next: Offset },
 
     /// There are checkpoints, and none can be trusted.
@@ -87,7 +90,7 @@ pub enum StoreError {
     KeyChanged { key: String },
     #[error("there is already a key named {key:?}; revoke it first or choose another name")]
     KeyExists { key: String },
-    #[error("there is no key named {key:?}")]
+    #[error("there is no key named {key:?}; `millrace key list` shows those there are")]
     NoSuchKey { key: String },
     #[error("there are already {limit} keys; revoke some first")]
     TooManyKeys { limit: usize },
