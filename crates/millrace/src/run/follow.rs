@@ -69,7 +69,12 @@ pub fn start(
                 waiting: Vec::new(),
             }
         };
-        let files = configured.files.iter().map(follow).collect();
+        let files: Vec<Followed> = configured.files.iter().map(follow).collect();
+        for file in files.iter().filter(|file| !file.path.exists()) {
+            let path = file.path.display();
+            note!("waiting for {path}, which millrace.toml names for stream {name}");
+        }
+        live.expect_confirmation(stream);
         let options = FileOptions {
             limits: project.config.limits(),
             csv: CsvOptions { delimiter: configured.delimiter as u8, ..CsvOptions::default() },
@@ -109,8 +114,10 @@ enum Source {
     Growing(TailSource),
     /// Of a format that is only read whole.
     Whole(FileSource),
-    /// Read to its end, or given up with a note.
+    /// Read to its end.
     Done,
+    /// It cannot be read any further, which was noted: there may be more in it.
+    GivenUp,
 }
 
 /// What a look at a file found.
@@ -118,6 +125,7 @@ enum Source {
 enum Found {
     More,
     Nothing,
+    /// Not there, or not to be read: nobody knows what is in it.
     Absent,
 }
 
@@ -146,6 +154,7 @@ impl Follower {
         let Some(file) = self.files.get_mut(index) else { return Ok(Found::Nothing) };
         let read = match &mut file.source {
             Source::Done => return Ok(Found::Nothing),
+            Source::GivenUp => return Ok(Found::Absent),
             Source::Absent => {
                 if !file.path.exists() {
                     return Ok(Found::Absent);
@@ -178,7 +187,7 @@ impl Follower {
             }
             Err(error) => {
                 file.source = give_up(&error);
-                Ok(Found::Nothing)
+                Ok(Found::Absent)
             }
         }
     }
@@ -200,7 +209,7 @@ fn open(
 
 fn give_up(error: &millrace_connector::Error) -> Source {
     note!("{error}; it is not read any further until the next start");
-    Source::Done
+    Source::GivenUp
 }
 
 /// The engine takes nothing any more.

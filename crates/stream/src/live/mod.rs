@@ -318,6 +318,13 @@ impl Live {
         self.send(Message::Status(reply))
     }
 
+    /// A source says that it will call [`Live::confirm`]: until then what is read is as old as the
+    /// stream's watermark.
+    pub fn expect_confirmation(&self, stream: usize) {
+        // The inbox of an engine that has just started is not full.
+        let _ = self.handle.0.offer(Message::Expect(stream));
+    }
+
     /// A source says that it has handed over all there is at this moment.
     pub fn confirm(&self, stream: usize) {
         // When the engine is busy, the next confirmation will do.

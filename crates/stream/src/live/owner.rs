@@ -44,12 +44,29 @@ const TICK: Duration = Duration::from_millis(10);
 /// How long it sleeps when something has to wait for the disk.
 const TICK_BUSY: Duration = Duration::from_millis(1);
 
+/// When the sources of a stream had last handed over everything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Confirmed {
+    /// No source says so: what is handed over is applied before anything else is answered.
+    Unsourced,
+    /// There is such a source, and it has not come to its end since the start.
+    Never,
+    At(EventTime),
+}
+
 /// What the engine thread is asked to do.
 pub(super) enum Message {
     Ingest(Box<Delivery>, Reply<Receipt>),
     Read(Vec<ReadRequest>, Reply<ReadReply>),
-    View { view: usize, events: Box<Batch>, now: EventTime, reply: Reply<ViewReply> },
+    View {
+        view: usize,
+        events: Box<Batch>,
+        now: EventTime,
+        reply: Reply<ViewReply>,
+    },
     Status(Reply<Status>),
+    /// A source of this stream is going to confirm what it has handed over.
+    Expect(usize),
     Confirm(usize),
     Checkpoint(Reply<()>),
     ReplayLate(Reply<Replayed>),
@@ -62,6 +79,7 @@ impl Message {
         match self {
             Message::Read(..) | Message::View { .. } | Message::Status(_) => true,
             Message::Ingest(..)
+            | Message::Expect(_)
             | Message::Confirm(_)
             | Message::Checkpoint(_)
             | Message::ReplayLate(_)
@@ -79,6 +97,7 @@ impl Message {
             Message::Read(..)
             | Message::View { .. }
             | Message::Status(_)
+            | Message::Expect(_)
             | Message::Confirm(_)
             | Message::Checkpoint(_)
             | Message::ReplayLate(_)
@@ -95,7 +114,7 @@ impl Message {
             Message::Status(reply) => reply(Err(LiveError::Stopped)),
             Message::Checkpoint(reply) | Message::Close(reply) => reply(Err(LiveError::Stopped)),
             Message::ReplayLate(reply) => reply(Err(LiveError::Stopped)),
-            Message::Confirm(_) => {}
+            Message::Expect(_) | Message::Confirm(_) => {}
         }
     }
 }
@@ -123,7 +142,7 @@ pub(super) struct Owner {
     pub(super) waiting: Vec<Reply<()>>,
     pub(super) waiting_next: Vec<Reply<()>>,
     /// By stream, when its sources had last handed over everything.
-    pub(super) confirmed: Vec<Option<EventTime>>,
+    pub(super) confirmed: Vec<Confirmed>,
     pub(super) housekept: Instant,
     /// Bytes of the key states in memory, as last estimated.
     pub(super) state_bytes: usize,
@@ -170,9 +189,14 @@ impl Owner {
             Message::Read(requests, reply) => reply(self.read(&requests)),
             Message::View { view, events, now, reply } => reply(self.view(view, &events, now)),
             Message::Status(reply) => reply(Ok(self.status())),
+            Message::Expect(stream) => {
+                if let Some(confirmed @ Confirmed::Unsourced) = self.confirmed.get_mut(stream) {
+                    *confirmed = Confirmed::Never;
+                }
+            }
             Message::Confirm(stream) => {
                 if let Some(confirmed) = self.confirmed.get_mut(stream) {
-                    *confirmed = Some(now());
+                    *confirmed = Confirmed::At(now());
                 }
             }
             Message::Checkpoint(reply) => self.waiting_next.push(reply),
@@ -302,10 +326,15 @@ impl Owner {
         })
     }
 
-    /// How long ago everything that a stream's sources had was applied. Without a source that
-    /// says so, everything handed over has been applied before this message: no time ago.
+    /// How long ago everything that a stream's sources had was applied. Before a source has said so
+    /// for the first time, no more is known than that the stream is complete up to its watermark.
     fn age(&self, stream: usize, now: EventTime) -> Span {
-        self.confirmed[stream].map_or(Span(0), |at| Span(now.since(at).0.max(0)))
+        let known = match self.confirmed[stream] {
+            Confirmed::Unsourced => return Span(0),
+            Confirmed::Never => self.engine.watermark(stream).max(EventTime(0)),
+            Confirmed::At(time) => time,
+        };
+        Span(now.since(known).0.max(0))
     }
 
     fn status(&self) -> Status {

@@ -10,7 +10,7 @@ use super::checkpointer::{self, Checkpointer};
 use super::committer::{self, Progress};
 use super::cycle::Phase;
 use super::inbox::Inbox;
-use super::owner::Owner;
+use super::owner::{Confirmed, Owner};
 use super::recovery::Recovered;
 use super::{LiveError, LiveSettings, Recovery};
 
@@ -55,7 +55,7 @@ pub(super) fn start(
         failing: false,
         waiting: Vec::new(),
         waiting_next: Vec::new(),
-        confirmed: vec![None; streams],
+        confirmed: vec![Confirmed::Unsourced; streams],
         housekept: now,
         state_bytes: 0,
     };

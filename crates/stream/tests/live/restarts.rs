@@ -40,6 +40,22 @@ fn a_state_larger_than_the_memory_limit_is_not_loaded_at_a_start() {
 }
 
 #[test]
+fn until_a_source_has_confirmed_nothing_counts_as_fresh() {
+    let story = Story::new(14);
+    let live = story.open(MemoryDisk::new()).unwrap();
+    let age = || status(&live).streams[0].age;
+    assert_eq!(age(), Span(0));
+    live.expect_confirmation(0);
+    // Nothing came yet: as old as the epoch.
+    assert!(age() > Span::hours(24 * 365));
+    live.confirm(0);
+    assert!(age() < Span::minutes(1));
+    live.expect_confirmation(0);
+    assert!(age() < Span::minutes(1));
+    live.close().unwrap();
+}
+
+#[test]
 fn the_number_of_shards_may_change_at_every_start() {
     let mut story = Story::new(12);
     let disk = MemoryDisk::new();
