@@ -1,7 +1,8 @@
 //! A batch as bytes, for logs and checkpoints.
 //!
 //! ```text
-//!   version   1 byte, = 1
+//!   version   1 byte, = 2 (1: without the fields)
+//!   fields    u64: what the columns are, see [`Schema::fields_hash`]
 //!   columns   u16, then rows u32 (all integers little-endian)
 //!   column    kind 1 byte (0 word, 1 float, 2 text, 3 nested)
 //!             marks: 0, or 1 and one byte per row
@@ -16,14 +17,16 @@ use thiserror::Error;
 
 use crate::{Batch, Column, Data, EventTime, Mark, Physical, Schema, Span, State, Texts, Value};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Written before batches said what their columns are.
+const VERSION_BARE: u8 = 1;
 /// Lists within lists deeper than this are refused when reading.
 const DEPTH_MAX: usize = 64;
 
 /// Why bytes are not a batch of this schema.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 pub enum CodecError {
-    #[error("batch of version {0}; this program reads version 1")]
+    #[error("batch of version {0}; this program reads versions 1 and 2")]
     Version(u8),
     #[error("the batch is damaged: {0}")]
     Damaged(&'static str),
@@ -37,6 +40,7 @@ impl Batch {
     /// Appends the bytes of this batch.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
+        out.extend_from_slice(&self.schema.fields_hash().to_le_bytes());
         out.extend_from_slice(&(self.columns.len() as u16).to_le_bytes());
         out.extend_from_slice(&(self.len() as u32).to_le_bytes());
         for column in &self.columns {
@@ -51,8 +55,12 @@ impl Batch {
     pub fn decode(schema: &Arc<Schema>, bytes: &[u8]) -> Result<Batch, CodecError> {
         let mut input = Reader(bytes);
         let [version] = input.array()?;
-        if version != VERSION {
-            return Err(CodecError::Version(version));
+        match version {
+            VERSION if u64::from_le_bytes(input.array()?) != schema.fields_hash() => {
+                return Err(CodecError::Schema);
+            }
+            VERSION | VERSION_BARE => {}
+            _ => return Err(CodecError::Version(version)),
         }
         let count = usize::from(u16::from_le_bytes(input.array()?));
         let rows = u32::from_le_bytes(input.array()?) as usize;
@@ -61,7 +69,12 @@ impl Batch {
         }
         let mut columns = Vec::with_capacity(count);
         for field in &schema.fields {
-            columns.push(decode_column(&mut input, field.ty.physical(), rows)?);
+            let column = decode_column(&mut input, field.ty.physical(), rows)?;
+            let has_null = || column.marks().is_some_and(|m| m.iter().any(|m| m.is_null()));
+            if !field.nullable && has_null() {
+                return Err(CodecError::Schema);
+            }
+            columns.push(column);
         }
         if !input.0.is_empty() {
             return Err(Damaged("bytes after the end"));
@@ -275,5 +288,46 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(Batch::decode(&schema, &bytes[..cut]).is_err(), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn columns_are_never_taken_for_others() {
+        let schema = |names: [&str; 2], ty: Type, nullable| {
+            let field = |name: &str, ty, nullable| Field { name: Arc::from(name), ty, nullable };
+            Arc::new(Schema {
+                stream: Arc::from("s"),
+                fields: vec![
+                    field("id", Type::Int, false),
+                    field("at", Type::Timestamp, false),
+                    field(names[0], ty.clone(), nullable),
+                    field(names[1], ty, nullable),
+                ],
+                id: 0,
+                time: 1,
+                lateness: Span(0),
+            })
+        };
+        let written = schema(["a", "b"], Type::Decimal(2), true);
+        let mut batch = Batch::new(Arc::clone(&written));
+        batch.columns[0].push(&Value::Int(1), State::Ok);
+        batch.columns[1].push(&Value::Timestamp(EventTime(1)), State::Ok);
+        batch.columns[2].push(&Value::Decimal { mantissa: 500, scale: 2 }, State::Ok);
+        batch.columns[3].push(&Value::Null, State::Ok);
+        let mut bytes = Vec::new();
+        batch.encode(&mut bytes);
+        assert!(Batch::decode(&written, &bytes).is_ok());
+        for other in [
+            schema(["b", "a"], Type::Decimal(2), true),
+            schema(["a", "c"], Type::Decimal(2), true),
+            schema(["a", "b"], Type::Decimal(3), true),
+            schema(["a", "b"], Type::Int, true),
+            // There is a null in it.
+            schema(["a", "b"], Type::Decimal(2), false),
+        ] {
+            assert_eq!(Batch::decode(&other, &bytes).unwrap_err(), CodecError::Schema);
+        }
+        // As it was written before batches said what their columns are.
+        let old = [&[VERSION_BARE][..], &bytes[9..]].concat();
+        assert!(Batch::decode(&written, &old).is_ok());
     }
 }

@@ -161,7 +161,8 @@ pub(crate) fn layout(layout: &Layout, schema: &Schema) -> u64 {
     let columns = Columns::of_stream(schema);
     form.part("layout").part("inputs");
     for input in &layout.inputs {
-        form.part(hex(&columns.expression(&input.expr)));
+        // A row has flags only where something may be null, so that the bytes differ.
+        form.part(hex(&columns.expression(&input.expr))).part(input.expr.nullable);
     }
     form.part("filters");
     for filter in &layout.filters {
