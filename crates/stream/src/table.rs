@@ -53,6 +53,13 @@ pub struct Block {
     pub bytes: Option<Vec<u8>>,
 }
 
+/// Slots that the hand has passed, and the bytes of the key states in memory among them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Passed {
+    slots: usize,
+    bytes: usize,
+}
+
 #[derive(Debug)]
 pub(crate) struct Table {
     hasher: DefaultHashBuilder,
@@ -70,9 +77,9 @@ pub(crate) struct Table {
     locations: Vec<Option<Location>>,
     released: Vec<Location>,
     hand: usize,
-    /// Bytes of the key states that the hand has passed in this round, and in the last whole one.
-    swept: usize,
-    measured: usize,
+    /// What the hand has passed in this round, and in the last whole one.
+    swept: Passed,
+    measured: Passed,
     spilled: usize,
 }
 
@@ -90,8 +97,8 @@ impl Table {
             removed: Vec::new(),
             locations: Vec::new(),
             released: Vec::new(),
-            swept: 0,
-            measured: 0,
+            swept: Passed::default(),
+            measured: Passed::default(),
             spilled: 0,
             hand: 0,
         }
@@ -336,8 +343,9 @@ impl Table {
                 self.measured = std::mem::take(&mut self.swept);
             }
             let at = self.hand as u32;
+            self.swept.slots += 1;
             if let Residence::Memory(state) = &self.slots[self.hand].state {
-                self.swept += state.bytes();
+                self.swept.bytes += state.bytes();
             }
             let slot = &mut self.slots[self.hand];
             // A key in a checkpoint under way is left alone: it is captured as it was.
@@ -393,7 +401,11 @@ impl Table {
 
     /// About how many bytes the key states in memory take, as of the last round of the hand.
     pub(crate) fn measured(&self) -> usize {
-        self.measured.max(self.swept)
+        // The larger sample stands for all: a table grows faster than the hand goes round.
+        let larger =
+            if self.swept.slots < self.measured.slots { self.measured } else { self.swept };
+        let each = larger.bytes as f64 / larger.slots.max(1) as f64;
+        (each * self.slots.len() as f64) as usize
     }
 
     pub(crate) fn spilled(&self) -> usize {
