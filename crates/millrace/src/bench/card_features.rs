@@ -1,4 +1,4 @@
-//! `millrace bench card-features`: rows per processor second, beside a plain loop in memory.
+//! `millrace bench card-features`: rows per processor second, beside loops in memory.
 
 use std::path::PathBuf;
 
@@ -22,11 +22,12 @@ const ROUNDS_MAX: u32 = 100;
   millrace bench card-features --data a5m --json    5 M payments on hot keys, 42 minutes of them
   millrace bench card-features --data b5m --peers   every window expires; DuckDB and chDB beside it
 
-Every round runs the floor (a plain loop over rows in memory, one thread) and then Millrace: from
+Every round runs the floor (a plain loop over rows in memory: hash maps, rings and deques), the same
+loop tuned to this workload (keys that index arrays, two kinds of cards), and then Millrace: from
 CSV files on the disk through decoding, removal of duplicates, lateness, watermark, engine and view
 to a CSV file of rows, with a real checkpoint for every second of running time. Each runs in a
-process of its own. The ratio is that of rows per processor second, and the median over the rounds
-is printed. All values of every round are compared with the floor's; one that differs ends the
+process of its own. The ratios are those of rows per processor second, and the medians over the
+rounds are printed. All values of every round are compared with the floor's; one that differs ends the
 command with code 70.")]
 pub struct Args {
     /// a5m, a1m, a100k, b5m, b100k, c5m, c1m or c100k
@@ -58,13 +59,18 @@ pub struct Args {
 /// One turn of floor and engine.
 struct Round {
     floor: FloorRun,
+    tuned: FloorRun,
     engine: EngineRun,
     verified: Verified,
 }
 
 impl Round {
     fn floor_rate(&self) -> f64 {
-        self.floor.rows as f64 / self.floor.cpu_seconds
+        self.floor.rate()
+    }
+
+    fn tuned_rate(&self) -> f64 {
+        self.tuned.rate()
     }
 
     fn rate(&self) -> f64 {
@@ -73,6 +79,10 @@ impl Round {
 
     fn ratio(&self) -> f64 {
         self.rate() / self.floor_rate()
+    }
+
+    fn ratio_to_tuned(&self) -> f64 {
+        self.rate() / self.tuned_rate()
     }
 }
 
@@ -86,7 +96,7 @@ pub fn card_features(args: &Args) -> Result<(), Failure> {
         return Err(Failure::usage("--rows is 0; use at least 1"));
     }
     let folder = args.dir.clone().unwrap_or_else(default_folder);
-    let bar = progress("writing the data set", u64::from(args.rounds) * 3);
+    let bar = progress("writing the data set", u64::from(args.rounds) * 4);
     let files = data.files(&folder)?;
     let child = phase::Args {
         phase: Phase::Engine,
@@ -101,13 +111,19 @@ pub fn card_features(args: &Args) -> Result<(), Failure> {
         step("floor");
         let floor = child.floor()?;
         bar.inc(1);
+        step("tuned loop");
+        let tuned = child.tuned()?;
+        bar.inc(1);
         step("engine");
         let engine = child.engine()?;
         bar.inc(1);
         step("comparing");
         let verified = child.verify()?;
         bar.inc(1);
-        rounds.push(Round { floor, engine, verified });
+        if tuned.checksum != floor.checksum {
+            return Err(Failure::bug("the plain and the tuned loop differ"));
+        }
+        rounds.push(Round { floor, tuned, engine, verified });
     }
     bar.finish_and_clear();
     let peers = if args.peers { peers::run(&args.python, &files, &folder) } else { Vec::new() };
@@ -125,6 +141,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Result<(), Failure> {
     let of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure));
     let (rate, floor, ratio) = (of(Round::rate), of(Round::floor_rate), of(Round::ratio));
+    let (tuned, ratio_to_tuned) = (of(Round::tuned_rate), of(Round::ratio_to_tuned));
     let rss = of(|r| r.engine.peak_rss_bytes as f64) as u64;
     let per_key = of(|r| r.engine.state_bytes as f64 / r.engine.keys.max(1) as f64);
     let wall = of(|r| r.engine.rows as f64 / r.engine.wall_seconds);
@@ -136,7 +153,12 @@ fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Resu
     if args.json {
         let each: Vec<_> = rounds
             .iter()
-            .map(|r| json!({"floor": r.floor, "engine": r.engine, "ratio": r.ratio()}))
+            .map(|r| {
+                json!({
+                    "floor": r.floor, "tuned": r.tuned, "engine": r.engine,
+                    "ratio": r.ratio(), "ratio_to_tuned": r.ratio_to_tuned(),
+                })
+            })
             .collect();
         return say!(
             "{}",
@@ -147,6 +169,8 @@ fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Resu
                 "rows_per_cpu_second": rate,
                 "floor_rows_per_cpu_second": floor,
                 "ratio": ratio,
+                "tuned_rows_per_cpu_second": tuned,
+                "ratio_to_tuned": ratio_to_tuned,
                 "rows_per_second": wall,
                 "peak_rss_bytes": rss,
                 "state_bytes_per_key": per_key,
@@ -163,9 +187,13 @@ fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Resu
     }
     let row_count = grouped(u64::from(data.workload.rows));
     say!("{}: {row_count} payments, {} rounds, medians", data.preset, rounds.len())?;
-    say!("  floor        {:>12} rows per CPU-second, a loop in memory", grouped(floor as u64))?;
+    say!(
+        "  floor        {:>12} rows per CPU-second, a plain loop in memory",
+        grouped(floor as u64)
+    )?;
+    say!("  tuned loop   {:>12} rows per CPU-second, in memory", grouped(tuned as u64))?;
     say!("  millrace     {:>12} rows per CPU-second, files to file", grouped(rate as u64))?;
-    say!("  ratio        {ratio:>12.3}")?;
+    say!("  ratio        {ratio:>12.3} to the floor, {ratio_to_tuned:.3} to the tuned loop")?;
     say!("  on the wall  {:>12} rows per second", grouped(wall as u64))?;
     say!("  memory       {:>12} at most", size(rss))?;
     say!("  key states   {per_key:>12.0} bytes per key")?;
@@ -192,7 +220,7 @@ fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Resu
         }
     }
     if args.threads > 1 {
-        note!("the floor has one thread and the engine {}", args.threads);
+        note!("the loops have one thread and the engine {}", args.threads);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use millrace_payments::card_features::Preset;
+use millrace_payments::card_features::{Floor, Preset, Row, compute, compute_plainly};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -44,16 +44,24 @@ pub struct Args {
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
     Floor,
+    Tuned,
     Engine,
     Verify,
 }
 
-/// What the floor loop took.
+/// What one of the loops took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FloorRun {
     pub rows: u64,
     pub checksum: u64,
     pub cpu_seconds: f64,
+}
+
+impl FloorRun {
+    /// Rows per processor second.
+    pub fn rate(&self) -> f64 {
+        self.rows as f64 / self.cpu_seconds
+    }
 }
 
 /// What the engine took, from the files on the disk to the file of rows.
@@ -73,6 +81,7 @@ pub struct EngineRun {
 pub fn phase(args: &Args) -> Result<(), Failure> {
     match args.phase {
         Phase::Floor => print(&floor(&args.data_set())),
+        Phase::Tuned => print(&tuned(&args.data_set())),
         Phase::Engine => print(&engine(args)?),
         Phase::Verify => print(&verify(args)?),
     }
@@ -100,6 +109,10 @@ impl Args {
         self.child(Phase::Floor)
     }
 
+    pub fn tuned(&self) -> Result<FloorRun, Failure> {
+        self.child(Phase::Tuned)
+    }
+
     pub fn engine(&self) -> Result<EngineRun, Failure> {
         self.child(Phase::Engine)
     }
@@ -113,6 +126,7 @@ impl Args {
         let program = std::env::current_exe().map_err(Failure::environment)?;
         let name = match phase {
             Phase::Floor => "floor",
+            Phase::Tuned => "tuned",
             Phase::Engine => "engine",
             Phase::Verify => "verify",
         };
@@ -137,12 +151,22 @@ fn print(result: &impl Serialize) -> Result<(), Failure> {
     say!("{}", serde_json::to_string(result).map_err(Failure::bug)?)
 }
 
-/// Only the loop is measured: the rows are made and sorted before.
+/// The plain loop.
 fn floor(data: &DataSet) -> FloorRun {
-    let rows = data.rows();
+    measured(data, |rows| compute_plainly(rows, |_, _| {}))
+}
+
+/// The loop that is tuned to the workload.
+fn tuned(data: &DataSet) -> FloorRun {
     let (cards, merchants) = (data.workload.cards, data.workload.merchants);
+    measured(data, |rows| compute(rows, cards, merchants, |_, _| {}))
+}
+
+/// Only the loop is measured: the rows are made and sorted before.
+fn measured(data: &DataSet, run: impl Fn(&[Row]) -> Floor) -> FloorRun {
+    let rows = data.rows();
     let before = processor_time();
-    let floor = millrace_payments::card_features::compute(&rows, cards, merchants, |_, _| {});
+    let floor = run(&rows);
     let cpu = processor_time() - before;
     FloorRun { rows: floor.rows, checksum: floor.checksum, cpu_seconds: cpu.as_secs_f64() }
 }

@@ -1,4 +1,4 @@
-//! The floor: what a careful engineer writes in an afternoon for exactly these sixteen columns.
+//! The tuned loop: all that is known of exactly these sixteen columns and their keys is used.
 //!
 //! Most cards pay a few times a day: their payments lie in one short vector, and each read looks at
 //! all of them. A card that pays more often gets running sums and a deque of maxima.
@@ -111,7 +111,7 @@ fn scan(day: &[Spent], now_ms: i64) -> ([CardWindow; 3], u32) {
 }
 
 #[derive(Debug, Default)]
-struct MerchantState {
+pub(super) struct MerchantState {
     /// The last hour's payments, oldest first: time, amount, whether declined.
     hour: VecDeque<(i64, u32, bool)>,
     sum_cents: i64,
@@ -119,7 +119,7 @@ struct MerchantState {
 }
 
 impl MerchantState {
-    fn read(&mut self, now_ms: i64) -> MerchantWindow {
+    pub fn read(&mut self, now_ms: i64) -> MerchantWindow {
         let old_end_ms = now_ms - MERCHANT_WIDTH_MS;
         while let Some((at_ms, cents, declined)) = self.hour.front().copied()
             && at_ms <= old_end_ms
@@ -132,7 +132,7 @@ impl MerchantState {
         MerchantWindow { count, sum_cents: self.sum_cents, declined: self.declined }
     }
 
-    fn apply(&mut self, row: &Row) {
+    pub fn apply(&mut self, row: &Row) {
         self.hour.push_back((row.at_ms, row.cents, !row.approved));
         self.sum_cents += i64::from(row.cents);
         self.declined += u32::from(!row.approved);
