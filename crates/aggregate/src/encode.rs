@@ -1,10 +1,12 @@
 //! Key states as bytes: versioned, self-describing, the same for every engine and store.
 //!
-//! Version 1, all integers as LEB128 varints unless said otherwise:
+//! Versions 1 and 2, all integers as LEB128 varints unless said otherwise:
 //!
 //! ```text
-//!   version      1 byte, = 1
+//!   version      1 byte, = 1, or 2 where the older rows are in parts (see `part.rs`)
 //!   shape        8 bytes little-endian: the hash of the layout that wrote it
+//!   parted       only in version 2: the number of the first row, and that of the first row that
+//!                is not in a part
 //!   rows         count, then column by column: times (first, then differences, zigzag),
 //!                then each further word (zigzag for words, 8 bytes for floats, plain otherwise)
 //!   ids          count of the newest rows that have one, then length and bytes of each
@@ -18,6 +20,7 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use millrace_event::{EventId, EventTime, Physical};
 use ruint::aliases::U256;
@@ -26,16 +29,21 @@ use thiserror::Error;
 use crate::Window;
 use crate::index::{INDEX_ABOVE, Index};
 use crate::key_state::{Extra, KeyState, Summary, text_partials};
+use crate::part::Parted;
 use crate::partial::{More, Partial, Placed};
-use crate::rows::Rows;
+use crate::rows::{Rows, RowsView};
 use crate::shape::Shape;
+use crate::varint::{Reader, put, put_bytes, put_signed};
 
-const VERSION: u8 = 1;
+/// All rows are in the state's own bytes.
+const WHOLE: u8 = 1;
+/// Those that are in parts are not.
+const PARTED: u8 = 2;
 
 /// Why bytes are not a key state of this shape.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum DecodeError {
-    #[error("key state of version {0}; this program reads version 1")]
+    #[error("key state of version {0}; this program reads versions 1 and 2")]
     Version(u8),
     #[error("key state of another layout ({found:016x}, expected {expected:016x})")]
     Layout { found: u64, expected: u64 },
@@ -46,11 +54,19 @@ pub enum DecodeError {
 use DecodeError::Damaged;
 
 impl KeyState {
-    /// Appends the bytes of this key state.
+    /// Appends the bytes of this key state, without the rows that are in [`KeyState::parts`].
     pub fn encode(&self, shape: &Shape, out: &mut Vec<u8>) {
-        out.push(VERSION);
+        let words = self.words(shape);
+        let mut rows = words.view(shape.stride);
+        let parted = self.parted(shape);
+        out.push(if parted.is_some() { PARTED } else { WHOLE });
         out.extend_from_slice(&shape.layout.hash.to_le_bytes());
-        self.encode_rows(shape, out);
+        if let Some(Parted { first, until }) = parted {
+            put(out, first);
+            put(out, until);
+            rows = rows.after((until - first) as usize);
+        }
+        encode_rows(shape, rows, out);
         let empty = Extra::default();
         let extra = self.extra.as_deref().unwrap_or(&empty);
         put(out, extra.ids.len() as u64);
@@ -70,43 +86,40 @@ impl KeyState {
         extra.summaries().iter().for_each(|s| s.encode(out));
     }
 
-    fn encode_rows(&self, shape: &Shape, out: &mut Vec<u8>) {
-        let words = self.words(shape);
-        let rows = words.view(shape.stride);
-        put(out, rows.len() as u64);
-        let mut before = 0i64;
-        for row in 0..rows.len() {
-            let time = rows.time(row);
-            put_signed(out, time.wrapping_sub(before));
-            before = time;
-        }
-        for (slot, physical) in columns(shape) {
-            for row in 0..rows.len() {
-                let word = rows.row(row)[slot];
-                match physical {
-                    Physical::Word => put_signed(out, word as i64),
-                    Physical::Float => out.extend_from_slice(&word.to_le_bytes()),
-                    Physical::Text | Physical::Nested => put(out, word),
-                }
-            }
-        }
-    }
-
-    /// Reads what [`KeyState::encode`] wrote.
+    /// The numbers of the parts without which these bytes are not a whole key state.
     ///
     /// # Errors
-    /// [`DecodeError`] when the bytes are of another version or layout, or are damaged.
-    pub fn decode(shape: &Shape, bytes: &[u8]) -> Result<KeyState, DecodeError> {
+    /// [`DecodeError`] when that cannot be read from the bytes.
+    pub fn parts_of(shape: &Shape, bytes: &[u8]) -> Result<Range<u64>, DecodeError> {
+        Ok(Parted::decode(shape, &mut Reader(bytes))?.map_or(0..0, Parted::parts))
+    }
+
+    /// Reads what [`KeyState::encode`] wrote; `part` gives the bytes of the parts by number.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are of another version or layout, or are damaged, and those
+    /// of `part`.
+    pub fn decode<E: From<DecodeError>>(
+        shape: &Shape,
+        bytes: &[u8],
+        part: impl FnMut(u64) -> Result<Vec<u8>, E>,
+    ) -> Result<KeyState, E> {
         let mut input = Reader(bytes);
-        let version = input.byte()?;
-        if version != VERSION {
-            return Err(DecodeError::Version(version));
-        }
-        let found = u64::from_le_bytes(input.array()?);
-        if found != shape.layout.hash {
-            return Err(DecodeError::Layout { found, expected: shape.layout.hash });
-        }
-        let words = decode_rows(shape, &mut input)?;
+        let parted = Parted::decode(shape, &mut input)?;
+        let mut words = match parted {
+            Some(parted) => parted.words(shape, part)?,
+            None => Vec::new(),
+        };
+        decode_rows(shape, &mut input, &mut words)?;
+        Ok(KeyState::decode_rest(shape, input, words, parted)?)
+    }
+
+    fn decode_rest(
+        shape: &Shape,
+        mut input: Reader<'_>,
+        words: Vec<u64>,
+        parted: Option<Parted>,
+    ) -> Result<KeyState, DecodeError> {
         let rows = words.len() / shape.stride;
         let mut extra = Extra::default();
         let ids = input.count()?;
@@ -129,10 +142,54 @@ impl KeyState {
         }
         check_words(shape, &words, &mut extra)?;
         let state_rows = Rows::from_words(words, shape.stride);
-        let index = (rows > INDEX_ABOVE)
-            .then(|| Box::new(Index::build(shape, state_rows.view(shape.stride, 0))));
+        let first = parted.map_or(0, |parted| parted.first);
+        let index = (rows > INDEX_ABOVE).then(|| {
+            let mut index = Index::build(shape, state_rows.view(shape.stride, 0), first);
+            index.set_parted(parted.map_or(0, |parted| parted.until));
+            Box::new(index)
+        });
         let bare = ids == 0 && extra.dictionary.len() == 0 && extra.removed.is_none();
         Ok(KeyState { rows: state_rows, extra: (!bare).then(|| Box::new(extra)), index })
+    }
+}
+
+impl Parted {
+    /// Reads the front of a key state's bytes; `None` when no rows are in parts.
+    fn decode(shape: &Shape, input: &mut Reader<'_>) -> Result<Option<Parted>, DecodeError> {
+        let version = input.byte()?;
+        if version != WHOLE && version != PARTED {
+            return Err(DecodeError::Version(version));
+        }
+        check_layout(shape, input)?;
+        if version == WHOLE {
+            return Ok(None);
+        }
+        Parted::new(input.varint()?, input.varint()?).map(Some)
+    }
+}
+
+pub(crate) fn check_layout(shape: &Shape, input: &mut Reader<'_>) -> Result<(), DecodeError> {
+    let (found, expected) = (u64::from_le_bytes(input.array()?), shape.layout.hash);
+    if found == expected { Ok(()) } else { Err(DecodeError::Layout { found, expected }) }
+}
+
+pub(crate) fn encode_rows(shape: &Shape, rows: RowsView<'_>, out: &mut Vec<u8>) {
+    put(out, rows.len() as u64);
+    let mut before = 0i64;
+    for row in 0..rows.len() {
+        let time = rows.time(row);
+        put_signed(out, time.wrapping_sub(before));
+        before = time;
+    }
+    for (slot, physical) in columns(shape) {
+        for row in 0..rows.len() {
+            let word = rows.row(row)[slot];
+            match physical {
+                Physical::Word => put_signed(out, word as i64),
+                Physical::Float => out.extend_from_slice(&word.to_le_bytes()),
+                Physical::Text | Physical::Nested => put(out, word),
+            }
+        }
     }
 }
 
@@ -150,20 +207,28 @@ fn columns(shape: &Shape) -> Vec<(usize, Physical)> {
     columns
 }
 
-fn decode_rows(shape: &Shape, input: &mut Reader<'_>) -> Result<Vec<u64>, DecodeError> {
+/// Appends rows to `words`, which are not older than those that are there.
+pub(crate) fn decode_rows(
+    shape: &Shape,
+    input: &mut Reader<'_>,
+    words: &mut Vec<u64>,
+) -> Result<(), DecodeError> {
     let rows = input.count()?;
-    let mut words = vec![0u64; rows * shape.stride];
+    let before = words.len();
+    let mut least = before.checked_sub(shape.stride).map_or(i64::MIN, |last| words[last] as i64);
+    words.resize(before + rows * shape.stride, 0);
+    let added = &mut words[before..];
     let mut time = 0i64;
-    for (row, words) in words.chunks_exact_mut(shape.stride).enumerate() {
-        let step = input.signed()?;
-        if row > 0 && step < 0 {
+    for words in added.chunks_exact_mut(shape.stride) {
+        time = time.wrapping_add(input.signed()?);
+        if time < least {
             return Err(Damaged("rows out of order"));
         }
-        time = time.wrapping_add(step);
+        least = time;
         words[0] = time as u64;
     }
     for (slot, physical) in columns(shape) {
-        for words in words.chunks_exact_mut(shape.stride) {
+        for words in added.chunks_exact_mut(shape.stride) {
             words[slot] = match physical {
                 Physical::Word => input.signed()? as u64,
                 Physical::Float => u64::from_le_bytes(input.array()?),
@@ -171,7 +236,7 @@ fn decode_rows(shape: &Shape, input: &mut Reader<'_>) -> Result<Vec<u64>, Decode
             };
         }
     }
-    Ok(words)
+    Ok(())
 }
 
 fn decode_summaries(
@@ -294,72 +359,5 @@ impl Placed {
         let time = EventTime(input.signed()?);
         let id = EventId::from_bytes(input.bytes()?);
         Ok(Placed { time, id, word: input.varint()? })
-    }
-}
-
-fn put(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
-fn put_signed(out: &mut Vec<u8>, n: i64) {
-    put(out, ((n << 1) ^ (n >> 63)) as u64);
-}
-
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
-/// Reads from the front of the bytes; every length is checked against what is left.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Result<u8, DecodeError> {
-        let (first, rest) = self.0.split_first().ok_or(Damaged("it ends too early"))?;
-        self.0 = rest;
-        Ok(*first)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (first, rest) = self.0.split_first_chunk().ok_or(Damaged("it ends too early"))?;
-        self.0 = rest;
-        Ok(*first)
-    }
-
-    fn varint(&mut self) -> Result<u64, DecodeError> {
-        let mut n = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            n |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(n);
-            }
-        }
-        Err(Damaged("a number is too long"))
-    }
-
-    fn signed(&mut self) -> Result<i64, DecodeError> {
-        let n = self.varint()?;
-        Ok((n >> 1) as i64 ^ -((n & 1) as i64))
-    }
-
-    /// A count of things of at least one byte each.
-    fn count(&mut self) -> Result<usize, DecodeError> {
-        let n = self.varint()?;
-        usize::try_from(n)
-            .ok()
-            .filter(|n| *n <= self.0.len())
-            .ok_or(Damaged("a count is too large"))
-    }
-
-    fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
-        let n = self.count()?;
-        let (first, rest) = self.0.split_at(n);
-        self.0 = rest;
-        Ok(first)
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Index {
     oldest: i64,
     /// Rows before the first that are still in the buffer.
     skipped: usize,
+    /// Rows before this number are as they were when they were last taken for parts.
+    parted: u64,
     /// Per window.
     cursors: SmallVec<[Cursor; 3]>,
     /// Selected rows of those cells of which some rows are not.
@@ -83,14 +85,16 @@ struct Wide {
 }
 
 impl Index {
-    pub(crate) fn build(shape: &Shape, rows: RowsView<'_>) -> Index {
+    /// `first` is the number of the first row.
+    pub(crate) fn build(shape: &Shape, rows: RowsView<'_>, first: u64) -> Index {
         let sizes = &shape.sizes;
         let mut index = Index {
-            base: 0,
+            base: first,
+            parted: 0,
             at: i64::MIN,
             oldest: i64::MAX,
             skipped: 0,
-            cursors: smallvec![Cursor { number: 0, time: i64::MAX }; shape.layout.windows.len()],
+            cursors: smallvec![Cursor { number: first, time: i64::MAX }; shape.layout.windows.len()],
             counts: smallvec![0; sizes.counts],
             sums: smallvec![0; sizes.sums],
             fronts: smallvec![Front { place: 0, word: None }; sizes.fronts],
@@ -115,6 +119,17 @@ impl Index {
 
     pub(crate) fn set_skipped(&mut self, skipped: usize) {
         self.skipped = skipped;
+    }
+
+    /// The number of the first row.
+    pub(crate) fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Rows before `number` are taken for parts as they are now; returns up to where they still
+    /// were as taken before.
+    pub(crate) fn set_parted(&mut self, number: u64) -> u64 {
+        std::mem::replace(&mut self.parted, number)
     }
 
     /// The time of the first row.
@@ -246,6 +261,7 @@ impl Index {
 
     /// A row was put before others: those have moved up by one.
     fn shift(&mut self, from: u64) {
+        self.parted = self.parted.min(from);
         for cursor in &mut self.cursors {
             // A row put before a cursor is outside; one put at it is inside unless expired.
             cursor.number += u64::from(cursor.number > from);

@@ -243,7 +243,7 @@ impl KeyState {
         match &mut self.index {
             Some(index) => index.insert(shape, rows, at),
             None if rows.len() > INDEX_ABOVE => {
-                self.index = Some(Box::new(Index::build(shape, rows)));
+                self.index = Some(Box::new(Index::build(shape, rows, 0)));
             }
             None => {}
         }
@@ -583,7 +583,7 @@ impl KeyState {
             partial.for_each_word(|word| *word = map[*word as usize]);
         }
         if self.index.is_some() {
-            let mut index = Box::new(Index::build(shape, self.rows.view(shape.stride, skipped)));
+            let mut index = Box::new(Index::build(shape, self.rows.view(shape.stride, skipped), 0));
             index.set_skipped(skipped);
             self.index = Some(index);
         }

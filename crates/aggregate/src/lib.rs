@@ -17,6 +17,7 @@ mod members;
 #[cfg(test)]
 mod oracle;
 mod packed;
+mod part;
 mod partial;
 mod queue;
 mod readings;
@@ -25,6 +26,7 @@ mod scan;
 mod shape;
 mod short_list;
 mod value;
+mod varint;
 
 pub use arguments::Arguments;
 pub use encode::DecodeError;

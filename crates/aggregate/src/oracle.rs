@@ -1,6 +1,7 @@
 //! A busy key's index against a walk over its rows: whatever comes in whatever order, wherever the
 //! read is, the values are the same to the bit.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_event::expr::{Expr, Kind};
@@ -11,8 +12,8 @@ use proptest::prelude::*;
 
 use crate::index::Index;
 use crate::{
-    Aggregate, Arguments, Function, Horizon, Input, KeyState, Layout, Position, Readings, Scratch,
-    Shape, Window,
+    Aggregate, Arguments, DecodeError, Function, Horizon, Input, KeyState, Layout, Position,
+    Readings, Scratch, Shape, Window,
 };
 
 const WIDTHS: [i64; 3] = [40, 300, 1_000];
@@ -48,9 +49,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn shape(functions: &[(Function, Option<usize>, Option<usize>)], summaries: bool) -> Shape {
+    shape_over(WIDTHS, functions, summaries)
+}
+
+fn shape_over(
+    widths: [i64; 3],
+    functions: &[(Function, Option<usize>, Option<usize>)],
+    summaries: bool,
+) -> Shape {
     let column = |index, ty, nullable| Expr { kind: Kind::Column(index), ty, nullable };
     let mut windows: Vec<Window> =
-        WIDTHS.iter().map(|w| Window::Sliding { width: Span(*w), every: None }).collect();
+        widths.iter().map(|w| Window::Sliding { width: Span(*w), every: None }).collect();
     if summaries {
         windows.push(Window::Sliding { width: Span(500), every: Some(Span(50)) });
         windows.push(Window::Lifetime);
@@ -150,7 +159,7 @@ fn check(shape: &Shape, steps: &[Step]) {
         state.insert(shape, &arguments, 0, Some(&EventId::int(number)), horizon);
         if state.index.is_none() && number == 20 && state.times(shape).len() > 0 {
             state.rows.widen(shape.stride);
-            state.index = Some(Box::new(Index::build(shape, state.rows.view(shape.stride, 0))));
+            state.index = Some(Box::new(Index::build(shape, state.rows.view(shape.stride, 0), 0)));
         }
         let t = EventTime(newest + step.at.max(-HISTORY));
         let at = match step.kind {
@@ -176,6 +185,62 @@ fn check(shape: &Shape, steps: &[Step]) {
             }
         }
     }
+}
+
+/// A key's bytes, as a store that is told only what changed has them.
+#[derive(Default)]
+struct Stored {
+    state: Vec<u8>,
+    parts: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Stored {
+    fn write(&mut self, state: &mut KeyState, shape: &Shape) {
+        let (numbers, changed) = (state.parts(shape), state.take_changed_parts(shape));
+        self.parts.retain(|number, _| numbers.contains(number));
+        for number in numbers {
+            if changed.contains(&number) || !self.parts.contains_key(&number) {
+                let mut bytes = Vec::new();
+                state.encode_part(shape, number, &mut bytes);
+                self.parts.insert(number, bytes);
+            }
+        }
+        self.state.clear();
+        state.encode(shape, &mut self.state);
+    }
+
+    fn read(&self, shape: &Shape) -> Result<KeyState, DecodeError> {
+        let missing = DecodeError::Damaged("a part is missing");
+        KeyState::decode(shape, &self.state, |n| self.parts.get(&n).cloned().ok_or(missing.clone()))
+    }
+}
+
+/// Stores a busy key now and then, and goes on with what is read back. Returns the most parts that
+/// it had.
+fn check_parts(shape: &Shape, steps: &[Step]) -> usize {
+    let (mut state, mut stored) = (KeyState::default(), Stored::default());
+    let (mut newest, mut most) = (10_000, 0);
+    for (number, step) in (0..).zip(steps.iter().cycle().take(1_500)) {
+        // So that the longest window always holds some hundred events.
+        let time = newest + step.ahead.min(40);
+        newest = newest.max(time);
+        let horizon = Horizon::at(shape, EventTime(newest - HISTORY));
+        let batch = batch(number, time, step);
+        let arguments = Arguments::evaluate(shape, &batch);
+        state.insert(shape, &arguments, 0, Some(&EventId::int(number)), horizon);
+        if step.at % 8 == 0 {
+            stored.write(&mut state, shape);
+            let read_back = stored.read(shape).unwrap();
+            let (words, expected) = (read_back.words(shape), state.words(shape));
+            let (words, expected) = (words.view(shape.stride), expected.view(shape.stride));
+            assert!(words.rows().eq(expected.rows()), "event {number}");
+            most = most.max(stored.parts.len());
+            if step.kind == 0 {
+                state = read_back;
+            }
+        }
+    }
+    most
 }
 
 const SIMPLE: [(Function, Option<usize>, Option<usize>); 14] = [
@@ -216,4 +281,37 @@ proptest! {
         let functions: Vec<_> = SIMPLE.iter().chain(&ORDERED).copied().collect();
         check(&shape(&functions, true), &steps);
     }
+
+    #[test]
+    fn a_key_is_read_back_from_the_parts_that_changed(steps in steps()) {
+        let shape = shape_over(WIDTHS.map(|width| 20 * width), &SIMPLE, false);
+        prop_assert!(check_parts(&shape, &steps) > 1);
+    }
+}
+
+#[test]
+fn damaged_parts_are_refused() {
+    let shape = shape_over(WIDTHS.map(|width| 1_000 * width), &SIMPLE, false);
+    let step = Step { ahead: 3, word: Some(1), float: 0.5, selected: true, at: 0, kind: 0 };
+    let (mut state, mut stored) = (KeyState::default(), Stored::default());
+    for number in 0..300 {
+        let batch = batch(number, 10_000 + 3 * number, &step);
+        let arguments = Arguments::evaluate(&shape, &batch);
+        let horizon = Horizon::at(&shape, EventTime(10_000));
+        state.insert(&shape, &arguments, 0, None, horizon);
+    }
+    stored.write(&mut state, &shape);
+    assert_eq!(stored.parts.keys().copied().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(KeyState::parts_of(&shape, &stored.state), Ok(0..2));
+    assert!(stored.read(&shape).is_ok());
+    let one = stored.parts[&1].clone();
+    for at in 0..one.len() {
+        stored.parts.insert(1, one[..at].to_vec());
+        assert!(stored.read(&shape).is_err(), "cut at {at}");
+    }
+    let zero = stored.parts[&0].clone();
+    stored.parts.insert(1, zero);
+    assert!(stored.read(&shape).is_err(), "another part");
+    stored.parts.remove(&1);
+    assert!(stored.read(&shape).is_err(), "none");
 }

@@ -107,10 +107,21 @@ impl<'a> RowsView<'a> {
         self.words[index * self.stride] as i64
     }
 
+    #[cfg(test)]
+    pub(crate) fn rows(self) -> impl Iterator<Item = &'a [u64]> {
+        self.words.chunks_exact(self.stride)
+    }
+
     /// The first `count` rows.
     #[inline]
     pub(crate) fn until(self, count: usize) -> RowsView<'a> {
         RowsView { words: &self.words[..count * self.stride], stride: self.stride }
+    }
+
+    /// All but the first `count` rows.
+    #[inline]
+    pub(crate) fn after(self, count: usize) -> RowsView<'a> {
+        RowsView { words: &self.words[count * self.stride..], stride: self.stride }
     }
 
     /// Rows `low .. high`, the newest first.

@@ -1,4 +1,4 @@
-//! What a checkpoint of an engine holds, and how an engine comes back from one.
+//! What a checkpoint of an engine holds; `restore.rs` has how an engine comes back from one.
 //!
 //! A checkpoint is taken while events go on being applied: [`Engine::begin_checkpoint`] fixes the
 //! moment, [`Engine::continue_checkpoint`] hands out the changed key states in small portions, and
@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use millrace_event::{EventTime, Key};
-use millrace_feature::plan::Plan;
 use millrace_store::{Location, SegmentId};
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +14,8 @@ use crate::clock::PartitionClock;
 use crate::engine::{Counts, Engine, EngineError};
 use crate::id_chunk;
 use crate::keys::{hash_key, shard_of};
+use crate::parts::{PART_TABLES, split_part_key};
 use crate::registry::Registry;
-use crate::settings::Settings;
 use crate::table::{Block, Table};
 
 /// Tables from here on hold the remembered ids of streams, below it the key states of groups.
@@ -24,24 +23,24 @@ pub const ID_TABLES: u16 = 0x8000;
 
 /// The small part of a checkpoint, as JSON: clocks, counts, and which table is which.
 #[derive(Debug, Serialize, Deserialize)]
-struct Head {
-    version: u32,
-    secret: [u8; 16],
-    tables: Registry,
-    streams: Vec<StreamHead>,
+pub(crate) struct Head {
+    pub(crate) version: u32,
+    pub(crate) secret: [u8; 16],
+    pub(crate) tables: Registry,
+    pub(crate) streams: Vec<StreamHead>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct StreamHead {
-    stream: String,
-    watermark: i64,
-    now: i64,
-    counts: [u64; 5],
-    partitions: Vec<PartitionHead>,
+pub(crate) struct StreamHead {
+    pub(crate) stream: String,
+    pub(crate) watermark: i64,
+    pub(crate) now: i64,
+    pub(crate) counts: [u64; 5],
+    pub(crate) partitions: Vec<PartitionHead>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct PartitionHead {
+pub(crate) struct PartitionHead {
     name: String,
     greatest: i64,
     floor: i64,
@@ -49,9 +48,9 @@ struct PartitionHead {
 }
 
 /// 2: remembered ids are in chunks.
-const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 2;
 /// One record per remembered id; it is read all the same.
-const VERSION_MIN: u32 = 1;
+pub(crate) const VERSION_MIN: u32 = 1;
 
 /// Packing a chunk of ids takes about as long as capturing this many key states.
 const KEYS_PER_CHUNK: usize = 32;
@@ -69,14 +68,6 @@ pub struct Moving {
 pub struct Snapshot {
     pub head: Vec<u8>,
     pub blocks: Vec<Block>,
-}
-
-/// What a restore could not use.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Restored {
-    /// Groups whose definition has changed, or is new: they start empty.
-    pub started_empty: Vec<String>,
-    pub keys: u64,
 }
 
 impl Engine {
@@ -175,124 +166,16 @@ impl Engine {
         serde_json::to_vec(&head).expect("a head is plain data")
     }
 
-    /// An engine as a checkpoint has it. `blocks` come oldest first; a later one of the same key
-    /// replaces an earlier one. The number of shards may differ.
-    ///
-    /// # Errors
-    /// When the head or a block is not what this program wrote.
-    pub fn restore<E: std::fmt::Display>(
-        plan: Arc<Plan>,
-        settings: Settings,
-        head: &[u8],
-        blocks: impl IntoIterator<Item = Result<(Block, Option<Location>), E>>,
-    ) -> Result<(Engine, Restored), EngineError> {
-        Engine::restore_within(plan, settings, head, blocks, usize::MAX)
-    }
-
-    /// As [`Engine::restore`]; once the key states in memory take `memory_max` bytes, the others
-    /// stay where the checkpoint has them, to be read when they are needed.
-    ///
-    /// # Errors
-    /// As [`Engine::restore`].
-    pub fn restore_within<E: std::fmt::Display>(
-        plan: Arc<Plan>,
-        settings: Settings,
-        head: &[u8],
-        blocks: impl IntoIterator<Item = Result<(Block, Option<Location>), E>>,
-        memory_max: usize,
-    ) -> Result<(Engine, Restored), EngineError> {
-        let head: Head =
-            serde_json::from_slice(head).map_err(|e| EngineError::Restore(e.to_string()))?;
-        if !(VERSION_MIN..=VERSION).contains(&head.version) {
-            let found = head.version;
-            return Err(EngineError::Restore(format!(
-                "it is of version {found}, this program reads versions {VERSION_MIN} to {VERSION}"
-            )));
-        }
-        let mut engine = Engine::build(plan, settings, true, head.secret);
-        engine.restore_clocks(&head);
-        let (registry, started_empty) = Registry::continued(head.tables, &engine.plan)?;
-        engine.registry = registry;
-        let mut memory_left = memory_max;
-        for block in blocks {
-            let (block, location) = block.map_err(|e| EngineError::Restore(e.to_string()))?;
-            let bytes = engine.restore_block(&block, location, memory_left)?;
-            memory_left = memory_left.saturating_sub(bytes);
-        }
-        let keys = (0..engine.plan.groups.len())
-            .map(|group| engine.shards.iter().map(|s| s.tables[group].len() as u64).sum::<u64>())
-            .sum();
-        Ok((engine, Restored { started_empty, keys }))
-    }
-
-    fn restore_clocks(&mut self, head: &Head) {
-        for from in &head.streams {
-            let Some(index) = self.plan.stream(&from.stream) else { continue };
-            let state = &mut self.streams[index];
-            state.clock.watermark = EventTime(from.watermark);
-            state.clock.now = EventTime(from.now);
-            state.clock.partitions = from.partitions.iter().map(PartitionClock::from).collect();
-            state.counts = Counts::from_array(from.counts);
-        }
-    }
-
-    /// Takes in one block, and returns the bytes of memory that its key state takes; the place of
-    /// one that belongs to nobody any more is given up.
-    fn restore_block(
-        &mut self,
-        block: &Block,
-        location: Option<Location>,
-        memory_left: usize,
-    ) -> Result<usize, EngineError> {
-        if block.table >= ID_TABLES {
-            self.restore_ids(block)?;
-            return Ok(0);
-        }
-        let Some(group) = self.registry.group_of(block.table) else {
-            self.unclaimed.extend(location);
-            return Ok(0);
-        };
-        let hash = hash_key(&self.hasher, block.key.as_bytes());
-        let shape = Arc::clone(&self.shapes[group]);
-        let shards = self.shards.len();
-        let table = &mut self.shards[shard_of(hash, shards)].tables[group];
-        let bytes = block.bytes.as_ref().map(|bytes| (&*shape, bytes.as_slice()));
-        let restored = table.restore(hash, &block.key, bytes);
-        let bytes = restored.map_err(|e| EngineError::Restore(e.to_string()))?;
-        if let (Some(location), Some(_)) = (location, &block.bytes) {
-            table.locate(hash, &block.key, location);
-            if bytes > memory_left {
-                table.set_aside(hash, &block.key);
-                return Ok(0);
-            }
-        }
-        Ok(bytes)
-    }
-
-    fn restore_ids(&mut self, block: &Block) -> Result<(), EngineError> {
-        let stream = self.registry.stream_of(block.table);
-        let (Some(stream), Some(bytes)) = (stream, &block.bytes) else { return Ok(()) };
-        let state = &mut self.streams[stream];
-        let ids = id_chunk::unpack(&block.key, bytes).ok_or_else(|| {
-            let name = &self.plan.streams[stream].schema.stream;
-            EngineError::Restore(format!(
-                "a record of the ids of stream `{name}` is damaged; \
-                 without the newest manifest, the checkpoint before it is used"
-            ))
-        })?;
-        let watermark = state.clock.watermark;
-        for (id, time) in ids.into_iter().filter(|(_, time)| *time >= watermark) {
-            state.remembered.restore(id, time);
-        }
-        Ok(())
-    }
-
     /// Notes where a finished checkpoint put a block, so that it can be spilled and moved.
     pub fn locate(&mut self, table: u16, key: &Key, location: Location) {
-        let Some(group) = self.registry.group_of(table) else { return };
-        let hash = hash_key(&self.hasher, key.as_bytes());
-        let shards = self.shards.len();
-        self.shards[shard_of(hash, shards)].tables[group].locate(hash, key, location);
+        let Some(group) = self.registry.group_of(table & !PART_TABLES) else { return };
+        if table & PART_TABLES == 0 {
+            let (table, hash, _) = self.table_of(group, key);
+            table.locate(hash, key, location);
+        } else if let Some((number, key)) = split_part_key(key.as_bytes()) {
+            let (table, hash, _) = self.table_of(group, &Key::from_bytes(key));
+            table.locate_part(hash, key, number, location);
+        }
     }
 
     /// Locations that were overwritten or whose key is gone, since the last call.
@@ -350,7 +233,7 @@ impl Counts {
         [self.applied, self.duplicate, self.late, self.future, self.replayed]
     }
 
-    fn from_array([applied, duplicate, late, future, replayed]: [u64; 5]) -> Counts {
+    pub(crate) fn from_array([applied, duplicate, late, future, replayed]: [u64; 5]) -> Counts {
         Counts { applied, duplicate, late, future, replayed }
     }
 }
@@ -383,11 +266,13 @@ mod tests {
     use std::convert::Infallible;
 
     use millrace_event::{Batch, State, Value};
+    use millrace_feature::plan::Plan;
     use millrace_feature::{SourceFile, compile};
 
     use super::*;
     use crate::engine::{Applied, Fate};
     use crate::remembered::IdHash;
+    use crate::settings::Settings;
 
     fn plan(id: &str) -> Arc<Plan> {
         let text = format!(
@@ -427,7 +312,7 @@ mod tests {
     }
 
     fn restore(plan: &Arc<Plan>, head: &[u8], blocks: &[Block]) -> Result<Engine, EngineError> {
-        let blocks = blocks.iter().map(|b| Ok::<_, Infallible>((b.clone(), None)));
+        let blocks = blocks.iter().cloned().map(Ok::<_, Infallible>);
         Engine::restore(Arc::clone(plan), Settings::default(), head, blocks)
             .map(|(engine, _)| engine)
     }

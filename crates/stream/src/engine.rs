@@ -27,7 +27,7 @@ use crate::registry::Registry;
 use crate::remembered::{IdHash, Remembered, Seen};
 use crate::settings::{PARALLEL_ROWS_MIN, Settings};
 use crate::shard::{GroupRows, Shard};
-use crate::table::{AllInMemory, ColdBlocks};
+use crate::table::{AllInMemory, ColdBlocks, Table};
 
 /// What became of one event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -345,6 +345,13 @@ impl Engine {
             tasks.into_iter().map(join).collect()
         });
         results.into_iter().collect::<Result<(), String>>().map_err(EngineError::Cold)
+    }
+
+    /// Where a group's key is, with its hash and the group's shape.
+    pub(crate) fn table_of(&mut self, group: usize, key: &Key) -> (&mut Table, u64, Arc<Shape>) {
+        let hash = hash_key(&self.hasher, key.as_bytes());
+        let shard = shard_of(hash, self.shards.len());
+        (&mut self.shards[shard].tables[group], hash, Arc::clone(&self.shapes[group]))
     }
 
     /// Reads of this stream's groups at this time or later are exact.

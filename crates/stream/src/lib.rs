@@ -14,19 +14,22 @@ mod keys;
 )]
 pub mod live;
 mod ordered;
+mod parts;
 mod probe;
 mod registry;
 mod remembered;
+mod restore;
 mod settings;
 mod shard;
 mod slots;
 mod table;
 pub mod test_run;
 
-pub use checkpoint::{ID_TABLES, Moving, Restored, Snapshot};
+pub use checkpoint::{ID_TABLES, Moving, Snapshot};
 pub use clock::PartitionId;
 pub use engine::{Answer, Applied, Counts, Engine, EngineError, Fate, GroupSize, Sweep};
 pub use millrace_aggregate::Position;
 pub use ordered::{Ordered, Rows};
+pub use restore::Restored;
 pub use settings::Settings;
 pub use table::{AllInMemory, Block, ColdBlocks};

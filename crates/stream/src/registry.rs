@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::ID_TABLES;
 use crate::engine::EngineError;
+use crate::parts::PART_TABLES;
 
 /// What makes the state of a group usable by another definition of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,10 +121,10 @@ fn number<T: PartialEq>(
             numbered.len() - 1
         });
         match u16::try_from(at) {
-            Ok(at) if at < ID_TABLES => numbers.push(at),
+            Ok(at) if at < PART_TABLES => numbers.push(at),
             _ => {
                 return Err(EngineError::Restore(format!(
-                    "more than {ID_TABLES} definitions came and went in this data directory; \
+                    "more than {PART_TABLES} definitions came and went in this data directory; \
                      move it away and compute the state again"
                 )));
             }

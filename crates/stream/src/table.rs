@@ -1,11 +1,13 @@
 //! The key states of one group in one shard.
 
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashMap};
 use millrace_aggregate::{DecodeError, Horizon, KeyState, Shape};
 use millrace_event::Key;
 use millrace_store::{BlockReader, Location, SegmentId};
+use thiserror::Error;
 
 use crate::keys::hash_key;
+use crate::parts::{PART_TABLES, Parts, part_key};
 use crate::probe::Probe;
 use crate::slots::{Residence, Slot, SlotKey, Slots};
 
@@ -34,6 +36,15 @@ impl ColdBlocks for BlockReader {
     }
 }
 
+/// Why a key state on the disk could not be had.
+#[derive(Debug, Error)]
+pub(crate) enum Unread {
+    #[error(transparent)]
+    Damaged(#[from] DecodeError),
+    #[error("{0}")]
+    Cold(String),
+}
+
 /// Changed since the last checkpoint began.
 const DIRTY: u8 = 1;
 /// Belongs to the checkpoint under way, and not yet captured.
@@ -53,6 +64,27 @@ pub struct Block {
     pub bytes: Option<Vec<u8>>,
 }
 
+/// A block whose table is not yet numbered.
+#[derive(Debug)]
+enum Captured {
+    Key(Key, Vec<u8>),
+    /// Of a busy key's rows.
+    Part(Key, Vec<u8>),
+    Gone(Key),
+}
+
+impl Captured {
+    fn into_block(self, table: u16) -> Block {
+        match self {
+            Captured::Key(key, bytes) => Block { table, key, bytes: Some(bytes) },
+            Captured::Part(key, bytes) => {
+                Block { table: table | PART_TABLES, key, bytes: Some(bytes) }
+            }
+            Captured::Gone(key) => Block { table, key, bytes: None },
+        }
+    }
+}
+
 /// Slots that the hand has passed, and the bytes of the key states in memory among them.
 #[derive(Clone, Copy, Debug, Default)]
 struct Passed {
@@ -70,11 +102,13 @@ pub(crate) struct Table {
     free: Vec<u32>,
     dirty: Vec<u32>,
     pending: Vec<u32>,
-    /// Keys of the checkpoint under way, as they were when it began; `None`: the key is gone.
-    captured: Vec<(Key, Option<Vec<u8>>)>,
+    /// What belongs to the checkpoint under way, as it was when that began.
+    captured: Vec<Captured>,
     removed: Vec<Key>,
     /// By slot; only where key states are stored in checkpoints.
     locations: Vec<Option<Location>>,
+    /// Where the parts of busy keys are, by slot.
+    parts: HashMap<u32, Parts>,
     released: Vec<Location>,
     hand: usize,
     /// What the hand has passed in this round, and in the last whole one.
@@ -96,6 +130,7 @@ impl Table {
             captured: Vec::new(),
             removed: Vec::new(),
             locations: Vec::new(),
+            parts: HashMap::new(),
             released: Vec::new(),
             swept: Passed::default(),
             measured: Passed::default(),
@@ -143,10 +178,13 @@ impl Table {
         let slot = &mut self.slots[at as usize];
         slot.flags |= USED;
         if let Residence::Disk = slot.state {
-            let location = self.locations.get(at as usize).copied().flatten();
-            let location = location.ok_or("a spilled key state has no location: this is a bug")?;
-            let bytes = cold.load(location)?;
-            let state = KeyState::decode(shape, &bytes).map_err(|e| e.to_string())?;
+            let load = |location: Option<Location>| {
+                cold.load(location.ok_or("a spilled key state has no location: this is a bug")?)
+            };
+            let bytes = load(self.locations.get(at as usize).copied().flatten())?;
+            let parts = self.parts.get(&at);
+            let part = |number| load(parts.and_then(|p| p.location(number))).map_err(Unread::Cold);
+            let state = KeyState::decode(shape, &bytes, part).map_err(|e| e.to_string())?;
             slot.state = Residence::Memory(state);
             self.spilled -= 1;
         }
@@ -209,11 +247,24 @@ impl Table {
     fn capture(&mut self, at: u32, shape: &Shape) {
         let slot = &mut self.slots[at as usize];
         slot.flags &= !PENDING;
-        let Residence::Memory(state) = &slot.state else { return };
+        let Residence::Memory(state) = &mut slot.state else { return };
         slot.flags |= UNPUBLISHED;
+        let numbers = state.parts(shape);
+        if !numbers.is_empty() {
+            let changed = state.take_changed_parts(shape);
+            let parts = self.parts.entry(at).or_default();
+            for number in parts.capture(numbers, &changed, &mut self.released) {
+                let mut bytes = Vec::new();
+                state.encode_part(shape, number, &mut bytes);
+                self.captured.push(Captured::Part(part_key(number, slot.key.as_bytes()), bytes));
+            }
+        } else if let Some(parts) = self.parts.remove(&at) {
+            self.released.extend(parts.locations());
+        }
         let mut bytes = Vec::with_capacity(128);
         state.encode(shape, &mut bytes);
-        self.captured.push((slot.key.to_key(), Some(bytes)));
+        // After its parts: a key that is located can be spilled.
+        self.captured.push(Captured::Key(slot.key.to_key(), bytes));
     }
 
     /// A checkpoint begins: what is dirty now belongs to it.
@@ -227,7 +278,7 @@ impl Table {
             }
         }
         let removed = std::mem::take(&mut self.removed);
-        self.captured.extend(removed.into_iter().map(|key| (key, None)));
+        self.captured.extend(removed.into_iter().map(Captured::Gone));
     }
 
     /// Captures up to `count` more key states; returns those captured so far and whether any are
@@ -245,14 +296,14 @@ impl Table {
                 self.capture(at, shape);
             }
         }
-        let captured = self.captured.drain(..);
-        out.extend(captured.map(|(key, bytes)| Block { table, key, bytes }));
+        out.extend(self.captured.drain(..).map(|captured| captured.into_block(table)));
         !self.pending.is_empty()
     }
 
     /// Marks every key state in memory as changed, so that the next checkpoint holds it. One that
     /// is on disk only lies in a segment as it is.
     pub(crate) fn mark_all(&mut self) {
+        self.parts.values_mut().for_each(Parts::mark_all);
         for at in 0..self.slots.len() as u32 {
             let slot = &mut self.slots[at as usize];
             let in_memory = matches!(slot.state, Residence::Memory(_));
@@ -263,30 +314,28 @@ impl Table {
         }
     }
 
-    /// Puts a key state as a checkpoint has it and returns its bytes; `None` removes the key.
-    pub(crate) fn restore(
-        &mut self,
-        hash: u64,
-        key: &Key,
-        bytes: Option<(&Shape, &[u8])>,
-    ) -> Result<usize, DecodeError> {
-        match bytes {
-            Some((shape, bytes)) => {
-                let state = KeyState::decode(shape, bytes)?;
-                let size = state.bytes();
-                let at = self.find_or_insert(hash, key.as_bytes()) as usize;
-                let before = std::mem::replace(&mut self.slots[at].state, Residence::Memory(state));
-                self.spilled -= usize::from(matches!(before, Residence::Disk));
-                Ok(size)
-            }
-            None => {
-                if let Some(at) = self.find(hash, key.as_bytes()) {
-                    let state = &self.slots[at as usize].state;
-                    self.spilled -= usize::from(matches!(state, Residence::Disk));
-                    self.remove(at, hash);
-                }
-                Ok(0)
-            }
+    /// Puts a key state as a checkpoint has it and returns the bytes that it takes.
+    pub(crate) fn restore(&mut self, hash: u64, key: &Key, state: KeyState) -> usize {
+        let size = state.bytes();
+        let at = self.find_or_insert(hash, key.as_bytes()) as usize;
+        let before = std::mem::replace(&mut self.slots[at].state, Residence::Memory(state));
+        self.spilled -= usize::from(matches!(before, Residence::Disk));
+        size
+    }
+
+    /// Removes a key that a checkpoint says is gone.
+    pub(crate) fn restore_gone(&mut self, hash: u64, key: &Key) {
+        if let Some(at) = self.find(hash, key.as_bytes()) {
+            let state = &self.slots[at as usize].state;
+            self.spilled -= usize::from(matches!(state, Residence::Disk));
+            self.remove(at, hash);
+        }
+    }
+
+    /// Notes where a checkpoint has the parts of a key that was just restored.
+    pub(crate) fn restore_parts(&mut self, hash: u64, key: &Key, parts: Parts) {
+        if let Some(at) = self.find(hash, key.as_bytes()) {
+            self.parts.insert(at, parts);
         }
     }
 
@@ -308,6 +357,16 @@ impl Table {
         self.released.extend(self.locations[at].replace(location));
     }
 
+    /// Notes where a checkpoint put a part of a key.
+    pub(crate) fn locate_part(&mut self, hash: u64, key: &[u8], number: u64, location: Location) {
+        let at = self.find(hash, key);
+        let unneeded = match at.and_then(|at| self.parts.get_mut(&at)) {
+            Some(parts) => parts.locate(number, location),
+            None => Some(location),
+        };
+        self.released.extend(unneeded);
+    }
+
     /// Locations that no key refers to any more, since the last call.
     pub(crate) fn take_released(&mut self) -> Vec<Location> {
         std::mem::take(&mut self.released)
@@ -321,6 +380,9 @@ impl Table {
         slot.flags = FREE;
         if let Some(location) = self.locations.get_mut(at as usize) {
             self.released.extend(location.take());
+        }
+        if let Some(parts) = self.parts.remove(&at) {
+            self.released.extend(parts.locations());
         }
         self.free.push(at);
     }
@@ -389,8 +451,10 @@ impl Table {
     ) -> Result<Option<usize>, String> {
         let end = from.saturating_add(count).min(self.locations.len());
         for at in from..end {
+            let parts = self.parts.get_mut(&(at as u32));
+            let part_here = parts.is_some_and(|parts| parts.mark_segments(segments));
             let here = self.locations[at].is_some_and(|l| segments.contains(&l.segment));
-            if here && self.slots[at].flags & (DIRTY | FREE) == 0 {
+            if (here || part_here) && self.slots[at].flags & (DIRTY | FREE) == 0 {
                 self.state_mut(at as u32, shape, cold)?;
                 self.slots[at].flags |= DIRTY;
                 self.dirty.push(at as u32);
@@ -427,7 +491,9 @@ impl Table {
         }
         let around = self.slots.capacity() * (size_of::<Slot>() - size_of::<KeyState>())
             + self.index.heap_bytes()
-            + self.locations.capacity() * size_of::<Option<Location>>();
+            + self.locations.capacity() * size_of::<Option<Location>>()
+            + self.parts.capacity() * size_of::<(u32, Parts)>()
+            + self.parts.values().map(Parts::heap_bytes).sum::<usize>();
         (states, around)
     }
 }

@@ -127,7 +127,7 @@ impl Driver {
     /// The same engine, saved whole and read back onto so many shards.
     pub fn restored(mut self, shards: usize) -> Result<Driver, EngineError> {
         let snapshot = self.engine.snapshot();
-        let blocks = snapshot.blocks.into_iter().map(|b| Ok::<_, Infallible>((b, None)));
+        let blocks = snapshot.blocks.into_iter().map(Ok::<_, Infallible>);
         let settings = Settings { shards, ..self.settings };
         let (engine, _) =
             Engine::restore(Arc::clone(&self.plan), settings.clone(), &snapshot.head, blocks)?;
@@ -150,7 +150,7 @@ impl Driver {
         let stored = self.stored.iter().map(|((table, key), bytes)| {
             let block =
                 Block { table: *table, key: Key::from_bytes(key), bytes: Some(bytes.clone()) };
-            Ok::<_, Infallible>((block, None))
+            Ok::<_, Infallible>(block)
         });
         let settings = Settings { shards, ..self.settings };
         let (engine, _) = Engine::restore(Arc::clone(&self.plan), settings.clone(), &head, stored)?;

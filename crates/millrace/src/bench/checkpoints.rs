@@ -247,8 +247,14 @@ pub fn restore(
         Ok(None) => None,
         Err(error) => Some(Err(error)),
     });
-    let (_, restored) =
-        Engine::restore(Arc::clone(&project.plan), settings, meta.engine.as_bytes(), blocks)?;
+    let (_, restored) = Engine::restore_within(
+        Arc::clone(&project.plan),
+        settings,
+        meta.engine.as_bytes(),
+        blocks,
+        Box::new(checkpoints.reader()),
+        usize::MAX,
+    )?;
     if restored.keys != meta.keys {
         let (found, wanted) = (restored.keys, meta.keys);
         return Err(Failure::bug(format!(

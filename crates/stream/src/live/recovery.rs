@@ -142,6 +142,7 @@ pub(super) fn recover(
                 engine_settings,
                 head,
                 blocks,
+                Box::new(checkpoints.reader()),
                 memory_max,
             )?;
             recovery.keys = restored.keys;

@@ -1,0 +1,269 @@
+//! Busy keys are stored in parts: whatever is captured, cleaned, spilled and restored meanwhile,
+//! their values are those of an engine that keeps everything in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use millrace_conformance::prng::Prng;
+use millrace_event::{Batch, EventTime, Key, Span, State, Value};
+use millrace_feature::plan::Plan;
+use millrace_feature::{SourceFile, compile};
+use millrace_store::{Location, SegmentId};
+use millrace_stream::{Block, ColdBlocks, Engine, ID_TABLES, Moving, Position, Settings, Sweep};
+
+const DEFINITIONS: &str = "
+entity card
+stream pay {
+  id : int id
+  at : timestamp time, late 20s
+  card : card
+  shop : string
+  cents : int
+}
+features a by card from pay {
+  n = count() over 10m, 30m
+  spent = sum(cents) over 10m
+  most = max(cents) over 30m
+  shops = distinct(shop) over 10m
+  newest = last(shop) over 10m
+}
+";
+const CARDS: [&str; 3] = ["busy", "quiet", "quieter"];
+
+/// Segments of records; what no key refers to any more cannot be read.
+#[derive(Clone, Default)]
+struct Disk(Arc<Mutex<Segments>>);
+
+#[derive(Clone)]
+struct Record {
+    table: u16,
+    key: Key,
+    bytes: Option<Vec<u8>>,
+}
+
+type Segments = BTreeMap<u32, Vec<Option<Record>>>;
+
+impl Disk {
+    fn segments(&self) -> MutexGuard<'_, Segments> {
+        self.0.lock().expect("nothing panics while it holds the lock")
+    }
+
+    /// Appends a record to a segment.
+    fn put(&self, segment: u32, block: Block) -> Location {
+        let mut segments = self.segments();
+        let records = segments.entry(segment).or_default();
+        records.push(Some(Record { table: block.table, key: block.key, bytes: block.bytes }));
+        Location { segment: SegmentId(segment), offset: records.len() as u64 - 1, len: 1 }
+    }
+
+    fn release(&self, location: Location) {
+        let mut segments = self.segments();
+        let Some(records) = segments.get_mut(&location.segment.0) else { return };
+        let record = &mut records[location.offset as usize];
+        assert!(record.take().is_some(), "{location:?} was released twice");
+    }
+
+    fn oldest(&self) -> Option<u32> {
+        self.segments().keys().next().copied()
+    }
+
+    fn all(&self) -> Vec<(Block, Option<Location>)> {
+        let segments = self.segments();
+        let records = segments.iter().flat_map(|(segment, records)| {
+            (0..).zip(records).map(move |(offset, record)| (*segment, offset, record))
+        });
+        records
+            .filter_map(|(segment, offset, record)| {
+                let Record { table, key, bytes } = record.clone()?;
+                let segment = SegmentId(segment);
+                let location = bytes.is_some().then_some(Location { segment, offset, len: 1 });
+                Some((Block { table, key, bytes }, location))
+            })
+            .collect()
+    }
+}
+
+impl ColdBlocks for Disk {
+    fn load(&self, location: Location) -> Result<Vec<u8>, String> {
+        let segments = self.segments();
+        let records = segments.get(&location.segment.0).ok_or("the segment is gone")?;
+        let record = records[location.offset as usize].as_ref().ok_or("the record is gone")?;
+        record.bytes.clone().ok_or_else(|| "it is no value".to_owned())
+    }
+}
+
+struct World {
+    plan: Arc<Plan>,
+    random: Prng,
+    disk: Disk,
+    engine: Engine,
+    oracle: Engine,
+    next_id: i64,
+    now: i64,
+    segment: u32,
+    head: Vec<u8>,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let compiled = compile(&[SourceFile::new("a.mill", DEFINITIONS)]);
+        let plan = Arc::new(compiled.plan.expect("it compiles"));
+        let disk = Disk::default();
+        let mut engine = Engine::new(Arc::clone(&plan), settings(2), [1; 16]);
+        engine.set_cold_blocks(Box::new(disk.clone()));
+        let oracle = Engine::new(Arc::clone(&plan), settings(1), [1; 16]);
+        let now = 1_000_000_000_000;
+        let random = Prng::new(seed);
+        World { plan, random, disk, engine, oracle, next_id: 0, now, segment: 0, head: Vec::new() }
+    }
+
+    /// Some events, a few of them out of order, on keys of very different pace.
+    fn deliver(&mut self) {
+        let mut batch = Batch::new(Arc::clone(&self.plan.streams[0].schema));
+        for _ in 0..self.random.between(1, 120) {
+            self.now += self.random.between(0, 1_500_000);
+            let behind =
+                if self.random.chance(1, 6) { self.random.between(0, 15_000_000) } else { 0 };
+            let card = CARDS[if self.random.chance(5, 6) { 0 } else { self.random.below(3) }];
+            self.next_id += 1;
+            let row = [
+                Value::Int(self.next_id),
+                Value::Timestamp(EventTime(self.now - behind)),
+                Value::text(card),
+                Value::text(&format!("shop {}", self.random.below(30))),
+                Value::Int(self.random.between(-5, 1_000)),
+            ];
+            for (column, value) in batch.columns.iter_mut().zip(&row) {
+                column.push(value, State::Ok);
+            }
+        }
+        if self.random.chance(1, 12) {
+            // Quiet for so long that busy keys have few events left, or none.
+            self.now += self.random.between(500, 2_000) * 1_000_000;
+        }
+        for engine in [&mut self.engine, &mut self.oracle] {
+            let partition = engine.partition(0, "p");
+            engine.apply(partition, &batch, EventTime(self.now)).expect("it is applied");
+        }
+    }
+
+    fn compare(&mut self, what: &str) {
+        for card in CARDS {
+            let mut key = Key::default();
+            key.push_text(card);
+            let at = Position::Time(EventTime(self.now - self.random.between(0, 10_000_000)));
+            let got = self.engine.read(0, &key, &at).expect("it is read");
+            let expected = self.oracle.read(0, &key, &at).expect("it is read");
+            assert_eq!(got, expected, "card {card} after {what}");
+        }
+    }
+
+    /// A checkpoint, with events between its steps; the oldest segment may be cleaned with it.
+    fn checkpoint(&mut self) {
+        let victim = self.disk.oldest().filter(|_| self.random.chance(1, 2));
+        for location in self.engine.take_released() {
+            self.disk.release(location);
+        }
+        let mut at = victim.map(|_| Moving::default());
+        while let Some(from) = at {
+            let segments = victim.map(SegmentId);
+            at = self
+                .engine
+                .move_out_of(segments.as_slice(), from, 1)
+                .expect("the blocks are there");
+        }
+        let head = self.engine.begin_checkpoint();
+        let mut blocks = Vec::new();
+        while self.engine.continue_checkpoint(1, &mut blocks) {
+            if self.random.chance(1, 3) {
+                self.deliver();
+            }
+        }
+        if self.random.chance(1, 10) {
+            // It failed.
+            self.engine.mark_everything();
+            return;
+        }
+        self.segment += 1;
+        for block in blocks {
+            let (table, key, is_put) = (block.table, block.key.clone(), block.bytes.is_some());
+            let location = self.disk.put(self.segment, block);
+            if is_put && table < ID_TABLES {
+                self.engine.locate(table, &key, location);
+            }
+        }
+        if let Some(victim) = victim {
+            // Removals and ids that lie there are no matter here.
+            self.disk.segments().remove(&victim);
+        }
+        self.head = head;
+    }
+
+    /// As after a restart, right after a checkpoint.
+    fn restore(&mut self) {
+        self.checkpoint();
+        self.settle();
+        let blocks = self.disk.all().into_iter().map(Ok::<_, String>);
+        let memory_max = self.random.below(100_000);
+        let shards = 1 + self.random.below(3);
+        let (engine, _) = Engine::restore_within(
+            Arc::clone(&self.plan),
+            settings(shards),
+            &self.head,
+            blocks,
+            Box::new(self.disk.clone()),
+            memory_max,
+        )
+        .expect("it is what was stored");
+        self.engine = engine;
+    }
+
+    /// A checkpoint that holds everything that came: no event between its steps.
+    fn settle(&mut self) {
+        let head = self.engine.begin_checkpoint();
+        let mut blocks = Vec::new();
+        while self.engine.continue_checkpoint(usize::MAX, &mut blocks) {}
+        self.segment += 1;
+        for block in blocks {
+            let (table, key, is_put) = (block.table, block.key.clone(), block.bytes.is_some());
+            let location = self.disk.put(self.segment, block);
+            if is_put && table < ID_TABLES {
+                self.engine.locate(table, &key, location);
+            }
+        }
+        self.head = head;
+    }
+}
+
+fn settings(shards: usize) -> Settings {
+    Settings { shards, history: Span::seconds(30), ..Settings::default() }
+}
+
+#[test]
+fn values_do_not_depend_on_where_the_rows_are() {
+    for seed in 0..12 {
+        let mut world = World::new(seed);
+        for step in 0..220 {
+            world.deliver();
+            let what = match world.random.below(6) {
+                0 | 1 => {
+                    world.checkpoint();
+                    "a checkpoint"
+                }
+                2 => {
+                    for _ in 0..3 {
+                        world.engine.sweep(Sweep { keys: 3, spill: true });
+                    }
+                    "spilling"
+                }
+                3 if step % 3 == 0 => {
+                    world.restore();
+                    "a restore"
+                }
+                _ => "events",
+            };
+            world.compare(&format!("{what}, seed {seed}, step {step}"));
+        }
+        assert!(world.next_id > 3_000, "too few events to have many parts");
+    }
+}
