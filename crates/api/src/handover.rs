@@ -1,7 +1,7 @@
 //! Events on their way into the engine, in pieces small enough that reads get in between.
 //!
-//! The engine answers its inbox in order. One piece costs it about as much as a few reads do, and
-//! only a few pieces are in the inbox at once: the rest wait here, where a read passes them by.
+//! One piece costs the engine about as much as a few reads do, and only a few pieces are in its
+//! inbox at once: the rest wait here, where a read passes them by.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -145,32 +145,37 @@ impl<'a> HandOver<'a> {
         let place = self.queue.places.acquire_many(cost).await;
         let _place = place.map_err(|_| ApiError::Stopping)?;
         let since = Instant::now();
-        let receipt = loop {
-            let (reply, receipt) = ask::reply();
-            let is_whole = count == batch.len();
-            let selected = if is_whole { batch.clone() } else { select(batch, rows.clone()) };
-            let delivery = Delivery {
-                stream: self.stream,
-                partition: self.partition.to_owned(),
-                batch: selected,
-                dead: dead.clone(),
-                received: now(),
-                position: position.clone(),
-            };
-            match self.live.ingest(delivery, reply) {
-                Ok(()) => break receipt,
-                // Nothing has been taken of this request: the caller can send it again.
-                Err(busy) if self.receipts.is_empty() => return Err(busy.into()),
-                Err(busy) if since.elapsed() > PATIENCE => return Err(busy.into()),
-                Err(_) => tokio::time::sleep(RETRY).await,
-            }
+        let is_whole = count == batch.len();
+        let delivery = Delivery {
+            stream: self.stream,
+            partition: self.partition.to_owned(),
+            batch: if is_whole { batch.clone() } else { select(batch, rows) },
+            dead,
+            received: now(),
+            position,
         };
-        self.receipts.push(receipt);
-        if let Some(received) = self.meters.received.get(self.stream) {
-            received.fetch_add((count + dead.len()) as u64, Ordering::Relaxed);
+        let received = delivery.batch.len() + delivery.dead.len();
+        let (applied, readable) = oneshot::channel();
+        let (durable, receipt) = ask::reply();
+        let applied = Box::new(move || {
+            // The request may have been given up: then nobody misses it.
+            let _ = applied.send(());
+        });
+        let mut given = self.live.ingest(delivery, applied, durable);
+        while let Err(not_taken) = given {
+            // Before the first piece nothing has been taken of this request: it can be sent again.
+            if self.receipts.is_empty() || since.elapsed() > PATIENCE {
+                return Err(not_taken.busy.into());
+            }
+            tokio::time::sleep(RETRY).await;
+            given = self.live.ingest_again(not_taken);
         }
-        // The inbox is answered in order: an empty read comes back when the piece is applied.
-        if ask::read(self.live, Vec::new()).await.is_ok() {
+        self.receipts.push(receipt);
+        if let Some(counted) = self.meters.received.get(self.stream) {
+            counted.fetch_add(received as u64, Ordering::Relaxed);
+        }
+        // Where it is refused, the receipt says why.
+        if readable.await.is_ok() {
             self.meters.freshness.observe(arrived.elapsed(), count as u64);
         }
         Ok(())

@@ -76,8 +76,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if !runtime.block_on(server.stop()) {
         note!("some requests did not end in time and were cut off");
     }
+    // It also ends the wait of those who follow files for an engine that takes nothing.
+    let closed = live.close();
     following.join();
-    live.close()?;
+    closed?;
     note!("stopped");
     Ok(())
 }

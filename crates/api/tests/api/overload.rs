@@ -217,3 +217,33 @@ fn a_client_that_does_not_read_its_answers_is_left() {
     }
     world.close();
 }
+
+#[test]
+fn an_event_is_fresh_when_it_can_be_read_however_many_wait_before_it() {
+    const HELD: Duration = Duration::from_millis(700);
+    let world = World::new();
+    let release = world.hold_engine();
+    // More than a read waits for.
+    for _ in 0..100 {
+        world.deliver_nothing();
+    }
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| world.lines(&order(1, 1, "a", "1")).json());
+        std::thread::sleep(Duration::from_millis(300));
+        // This read is answered before the event is applied, and then nothing is for a while.
+        let (held, answered) = std::sync::mpsc::channel();
+        let reply = Box::new(move |_| {
+            std::thread::sleep(HELD);
+            held.send(()).unwrap();
+        });
+        world.live.read(Vec::new(), reply).unwrap();
+        drop(release);
+        answered.recv().unwrap();
+        assert_eq!(sending.join().unwrap()["accepted"], 1);
+    });
+    let metrics = world.get("/metrics").body;
+    let line = metrics.lines().find(|l| l.starts_with("millrace_freshness_seconds_sum")).unwrap();
+    let seconds: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(seconds >= HELD.as_secs_f64(), "{line}");
+    world.close();
+}

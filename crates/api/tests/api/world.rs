@@ -8,11 +8,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use millrace_api::{Server, Settings};
-use millrace_event::{EventTime, Key};
+use millrace_event::{Batch, EventTime, Key};
 use millrace_feature::plan::Plan;
 use millrace_feature::{SourceFile, compile};
 use millrace_stream::Answer;
-use millrace_stream::live::{Live, LiveError, LiveSettings, ReadRequest, Recovery};
+use millrace_stream::live::{Delivery, Live, LiveError, LiveSettings, ReadRequest, Recovery};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -147,6 +147,19 @@ impl World {
         let requests = vec![ReadRequest { group, key: bytes, at }];
         self.live.read(requests, Box::new(move |r| done.send(r).unwrap())).unwrap();
         answer.recv().unwrap().unwrap().answers.pop().unwrap()
+    }
+
+    /// Hands over a delivery without events.
+    pub fn deliver_nothing(&self) {
+        let delivery = Delivery {
+            stream: 0,
+            partition: "nothing".to_owned(),
+            batch: Batch::new(Arc::clone(&self.plan.streams[0].schema)),
+            dead: Vec::new(),
+            received: EventTime(0),
+            position: None,
+        };
+        self.live.ingest_waiting(delivery, Box::new(|_| {})).unwrap();
     }
 
     /// Keeps the engine thread from doing anything until the sender is dropped.

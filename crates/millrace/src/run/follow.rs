@@ -246,11 +246,12 @@ impl Followed {
         while self.waiting.len() > most {
             match self.waiting.remove(0).recv() {
                 Ok(Ok(_)) => {}
+                // As it was asked to, or it has said why; the next start reads on from here.
+                Ok(Err(LiveError::Stopped)) | Err(_) => return Err(Stopped),
                 Ok(Err(error)) => {
                     note!("{}: {error}", self.partition);
                     return Err(Stopped);
                 }
-                Err(_) => return Err(Stopped),
             }
         }
         Ok(())

@@ -1,18 +1,19 @@
 //! The inbox: what callers ask of the engine thread, bounded in number and in bytes.
 //!
 //! ```text
-//!   reads  ─▶ ▮▮          taken first while deliveries pile up, so that a read does not wait
-//!   events ─▶ ▮▮▮▮▮▮▮     for a backlog; deliveries get every so-many-th turn all the same
+//!   control ─▶ ▮           taken before all else: it must come through when nothing else can
+//!   reads   ─▶ ▮▮          taken first while deliveries pile up, so that a read does not wait
+//!   events  ─▶ ▮▮▮▮▮▮▮     for a backlog; deliveries get every so-many-th turn all the same
 //! ```
 //!
-//! While few deliveries wait, everything is handled in the order of its arrival, so that who hands
-//! an event over and then reads sees it.
+//! While few deliveries wait, these and reads are handled in the order of their arrival, so that
+//! who hands an event over and then reads sees it.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::owner::Message;
+use super::owner::{Lane, Message};
 
 /// Bytes of events that may wait; a single larger delivery may wait alone.
 pub(super) const EVENT_BYTES_MAX: usize = 256 << 20;
@@ -21,9 +22,9 @@ const IN_ORDER_MAX: usize = 64;
 /// Reads that are answered in a row while deliveries wait.
 const READS_IN_A_ROW: usize = 32;
 
-/// Why a message was not taken.
+/// Why a message was not taken, which is given back.
 pub(super) enum Refused {
-    Full,
+    Full(Message),
     /// The engine is gone.
     Closed(Message),
 }
@@ -48,6 +49,7 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 struct Lanes {
+    control: VecDeque<Message>,
     reads: VecDeque<(u64, Message)>,
     events: VecDeque<(u64, usize, Message)>,
     event_bytes: usize,
@@ -81,7 +83,7 @@ impl Inbox {
             return Err(Refused::Closed(message));
         }
         if !lanes.has_room(&message, self.messages_max) {
-            return Err(Refused::Full);
+            return Err(Refused::Full(message));
         }
         lanes.push(message);
         drop(lanes);
@@ -134,17 +136,14 @@ impl Inbox {
         self.arrived.notify_all();
     }
 
-    /// The engine thread ends: whoever waits or comes later is told so.
+    /// The engine takes nothing more: whoever waits or comes later is told so.
     pub(super) fn close(&self) {
-        let (reads, events) = {
-            let mut lanes = self.lanes();
-            lanes.closed = true;
-            lanes.event_bytes = 0;
-            (std::mem::take(&mut lanes.reads), std::mem::take(&mut lanes.events))
-        };
+        let left =
+            std::mem::replace(&mut *self.lanes(), Lanes { closed: true, ..Lanes::default() });
         self.room.notify_all();
-        reads.into_iter().for_each(|(_, message)| message.fail());
-        events.into_iter().for_each(|(_, _, message)| message.fail());
+        left.control.into_iter().for_each(Message::fail);
+        left.reads.into_iter().for_each(|(_, message)| message.fail());
+        left.events.into_iter().for_each(|(_, _, message)| message.fail());
     }
 
     /// Whether the engine is gone.
@@ -159,26 +158,37 @@ impl Inbox {
 
 impl Lanes {
     fn has_room(&self, message: &Message, messages_max: usize) -> bool {
-        if message.is_read() {
-            return self.reads.len() < messages_max;
+        match message.lane() {
+            // An end is asked for once, and must be heard.
+            Lane::Control => {
+                matches!(message, Message::Close(_)) || self.control.len() < messages_max
+            }
+            Lane::Reads => self.reads.len() < messages_max,
+            Lane::Events => {
+                let bytes = self.event_bytes.saturating_add(message.bytes());
+                let fits = self.event_bytes == 0 || bytes <= EVENT_BYTES_MAX;
+                self.events.len() < messages_max && fits
+            }
         }
-        let bytes = self.event_bytes.saturating_add(message.bytes());
-        let fits = self.event_bytes == 0 || bytes <= EVENT_BYTES_MAX;
-        self.events.len() < messages_max && fits
     }
 
     fn push(&mut self, message: Message) {
         self.arrivals += 1;
-        if message.is_read() {
-            self.reads.push_back((self.arrivals, message));
-        } else {
-            let bytes = message.bytes();
-            self.event_bytes += bytes;
-            self.events.push_back((self.arrivals, bytes, message));
+        match message.lane() {
+            Lane::Control => self.control.push_back(message),
+            Lane::Reads => self.reads.push_back((self.arrivals, message)),
+            Lane::Events => {
+                let bytes = message.bytes();
+                self.event_bytes += bytes;
+                self.events.push_back((self.arrivals, bytes, message));
+            }
         }
     }
 
     fn pop(&mut self, events: bool) -> Option<Message> {
+        if let Some(message) = self.control.pop_front() {
+            return Some(message);
+        }
         if events && self.is_turn_of_events() {
             let (_, bytes, message) = self.events.pop_front()?;
             self.event_bytes -= bytes;
@@ -217,7 +227,11 @@ mod tests {
     fn order(inbox: &Inbox) -> String {
         let mut order = String::new();
         while let Next::Message(message) = inbox.next(Duration::ZERO, true) {
-            order.push(if message.is_read() { 'r' } else { 'e' });
+            order.push(match message.lane() {
+                Lane::Control => 'c',
+                Lane::Reads => 'r',
+                Lane::Events => 'e',
+            });
         }
         order
     }
@@ -249,13 +263,39 @@ mod tests {
     fn each_lane_is_full_at_its_limit_and_reads_go_on_without_events() {
         let inbox = Inbox::new(2);
         put(&inbox, [event(), event(), read(), read()]);
-        assert!(matches!(inbox.offer(event()), Err(Refused::Full)));
-        assert!(matches!(inbox.offer(read()), Err(Refused::Full)));
+        assert!(matches!(inbox.offer(event()), Err(Refused::Full(Message::Confirm(_)))));
+        assert!(matches!(inbox.offer(read()), Err(Refused::Full(Message::Status(_)))));
         for _ in 0..2 {
-            assert!(matches!(inbox.next(Duration::ZERO, false), Next::Message(m) if m.is_read()));
+            assert!(matches!(inbox.next(Duration::ZERO, false), Next::Message(Message::Status(_))));
         }
         assert!(matches!(inbox.next(Duration::ZERO, false), Next::Nothing));
         assert!(matches!(inbox.next(Duration::ZERO, true), Next::Message(_)));
+    }
+
+    #[test]
+    fn what_controls_the_engine_comes_through_a_full_inbox_and_while_events_wait() {
+        let inbox = Inbox::new(1);
+        put(&inbox, [event(), read(), Message::Checkpoint(Box::new(|_| {}))]);
+        let another = Message::Checkpoint(Box::new(|_| {}));
+        assert!(matches!(inbox.offer(another), Err(Refused::Full(Message::Checkpoint(_)))));
+        put(&inbox, [Message::Close(Box::new(|_| {}))]);
+        for _ in 0..2 {
+            let next = inbox.next(Duration::ZERO, false);
+            assert!(matches!(next, Next::Message(m) if matches!(m.lane(), Lane::Control)));
+        }
+        assert_eq!(order(&inbox), "er");
+    }
+
+    #[test]
+    fn who_waits_for_room_is_told_when_the_engine_is_gone() {
+        let inbox = Inbox::new(1);
+        put(&inbox, [event()]);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| inbox.put(event()).is_err());
+            std::thread::sleep(Duration::from_millis(50));
+            inbox.close();
+            assert!(waiting.join().unwrap());
+        });
     }
 
     #[test]

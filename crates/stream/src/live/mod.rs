@@ -92,6 +92,9 @@ pub enum LiveError {
     Thread(std::io::Error),
 }
 
+/// When a caller is told to come back.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
 /// Too many messages wait for the engine.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 #[error("the engine is busy; try again in {} ms", retry_after.as_millis())]
@@ -101,6 +104,24 @@ pub struct Busy {
 
 /// Called once with the answer, on a thread of the engine: it must not block.
 pub type Reply<T> = Box<dyn FnOnce(Result<T, LiveError>) + Send>;
+
+/// Called when a delivery can be read, on a thread of the engine: it must not block. It is dropped
+/// uncalled when nothing of the delivery is taken.
+pub type Applied = Box<dyn FnOnce() + Send>;
+
+/// A delivery that was not taken, because too much waits; see [`Live::ingest_again`].
+#[derive(Error)]
+#[error("{busy}")]
+pub struct NotTaken {
+    pub busy: Busy,
+    message: Message,
+}
+
+impl std::fmt::Debug for NotTaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NotTaken").field("busy", &self.busy).finish_non_exhaustive()
+    }
+}
 
 /// Events that a source hands over.
 #[derive(Debug)]
@@ -267,12 +288,26 @@ impl Live {
         &self.plan
     }
 
-    /// Hands events over; the reply comes when they are applied and durable.
+    /// Hands events over: `applied` is called when they can be read, `durable` when they are on the
+    /// disk, too, or were refused.
     ///
     /// # Errors
-    /// [`Busy`]: nothing was taken.
-    pub fn ingest(&self, delivery: Delivery, reply: Reply<Receipt>) -> Result<(), Busy> {
-        self.send(Message::Ingest(Box::new(delivery), reply))
+    /// [`NotTaken`] has what was given, and nothing of it was taken.
+    pub fn ingest(
+        &self,
+        delivery: Delivery,
+        applied: Applied,
+        durable: Reply<Receipt>,
+    ) -> Result<(), NotTaken> {
+        self.offer(Message::Ingest { delivery: Box::new(delivery), applied, durable })
+    }
+
+    /// Hands over what was not taken before.
+    ///
+    /// # Errors
+    /// As [`Live::ingest`].
+    pub fn ingest_again(&self, not_taken: NotTaken) -> Result<(), NotTaken> {
+        self.offer(not_taken.message)
     }
 
     /// As [`Live::ingest`], but waits while the engine is busy: for sources that can wait.
@@ -282,9 +317,10 @@ impl Live {
     pub fn ingest_waiting(
         &self,
         delivery: Delivery,
-        reply: Reply<Receipt>,
+        durable: Reply<Receipt>,
     ) -> Result<(), LiveError> {
-        let message = Message::Ingest(Box::new(delivery), reply);
+        let (delivery, applied) = (Box::new(delivery), Box::new(|| {}));
+        let message = Message::Ingest { delivery, applied, durable };
         self.handle.0.put(message).map_err(|_| LiveError::Stopped)
     }
 
@@ -321,7 +357,7 @@ impl Live {
     /// A source says that it will call [`Live::confirm`]: until then what is read is as old as the
     /// stream's watermark.
     pub fn expect_confirmation(&self, stream: usize) {
-        // The inbox of an engine that has just started is not full.
+        // Of an engine that has just started nobody has asked more than there is room for.
         let _ = self.handle.0.offer(Message::Expect(stream));
     }
 
@@ -358,8 +394,9 @@ impl Live {
         self.send(Message::ReplayLate(reply))
     }
 
-    /// Makes everything durable, takes a last checkpoint and ends the threads. Other handles get
-    /// [`LiveError::Stopped`] from then on.
+    /// Makes everything that was applied durable, takes a last checkpoint and ends the threads.
+    /// Deliveries that still wait and everybody who comes later get [`LiveError::Stopped`], whatever
+    /// they wait for: their senders hand them over again after the next start.
     ///
     /// # Errors
     /// When the last checkpoint failed; everything acknowledged is in the log all the same.
@@ -379,9 +416,15 @@ impl Live {
     }
 
     fn send(&self, message: Message) -> Result<(), Busy> {
+        self.offer(message).map_err(|not_taken| not_taken.busy)
+    }
+
+    fn offer(&self, message: Message) -> Result<(), NotTaken> {
         match self.handle.0.offer(message) {
             Ok(()) => Ok(()),
-            Err(Refused::Full) => Err(Busy { retry_after: Duration::from_millis(100) }),
+            Err(Refused::Full(message)) => {
+                Err(NotTaken { busy: Busy { retry_after: RETRY_AFTER }, message })
+            }
             Err(Refused::Closed(message)) => {
                 message.fail();
                 Ok(())

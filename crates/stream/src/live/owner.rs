@@ -19,8 +19,8 @@ use super::record::{
 };
 use super::recovery::{Counters, replay_late};
 use super::{
-    Delivery, GroupStatus, LiveError, LiveSettings, ReadReply, ReadRequest, Receipt, Replayed,
-    Reply, Status, StreamStatus, ViewReply,
+    Applied, Delivery, GroupStatus, LiveError, LiveSettings, ReadReply, ReadRequest, Receipt,
+    Replayed, Reply, Status, StreamStatus, ViewReply,
 };
 use crate::Position;
 use crate::engine::{Engine, Fate, Sweep};
@@ -56,7 +56,11 @@ pub(super) enum Confirmed {
 
 /// What the engine thread is asked to do.
 pub(super) enum Message {
-    Ingest(Box<Delivery>, Reply<Receipt>),
+    Ingest {
+        delivery: Box<Delivery>,
+        applied: Applied,
+        durable: Reply<Receipt>,
+    },
     Read(Vec<ReadRequest>, Reply<ReadReply>),
     View {
         view: usize,
@@ -73,24 +77,32 @@ pub(super) enum Message {
     Close(Reply<()>),
 }
 
+/// Where a message waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lane {
+    /// Needs no room in memory or on the disk, and may make some.
+    Control,
+    /// Answered from what is there; changes nothing.
+    Reads,
+    /// Changes the engine, once there is room for what it leaves.
+    Events,
+}
+
 impl Message {
-    /// Whether it is answered from what is there and changes nothing.
-    pub(super) fn is_read(&self) -> bool {
+    /// Where it waits. What changes the engine keeps its order: a confirmation is about the
+    /// deliveries before it, and a replay finds the late ones of those.
+    pub(super) fn lane(&self) -> Lane {
         match self {
-            Message::Read(..) | Message::View { .. } | Message::Status(_) => true,
-            Message::Ingest(..)
-            | Message::Expect(_)
-            | Message::Confirm(_)
-            | Message::Checkpoint(_)
-            | Message::ReplayLate(_)
-            | Message::Close(_) => false,
+            Message::Read(..) | Message::View { .. } | Message::Status(_) => Lane::Reads,
+            Message::Ingest { .. } | Message::Confirm(_) | Message::ReplayLate(_) => Lane::Events,
+            Message::Expect(_) | Message::Checkpoint(_) | Message::Close(_) => Lane::Control,
         }
     }
 
     /// About how many bytes of memory its events take.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Message::Ingest(delivery, _) => {
+            Message::Ingest { delivery, .. } => {
                 let letters = delivery.dead.iter().map(|letter| letter.bytes.len());
                 bytes_of(&delivery.batch) + letters.sum::<usize>()
             }
@@ -108,7 +120,7 @@ impl Message {
     /// The engine is gone.
     pub(super) fn fail(self) {
         match self {
-            Message::Ingest(_, reply) => reply(Err(LiveError::Stopped)),
+            Message::Ingest { durable, .. } => durable(Err(LiveError::Stopped)),
             Message::Read(_, reply) => reply(Err(LiveError::Stopped)),
             Message::View { reply, .. } => reply(Err(LiveError::Stopped)),
             Message::Status(reply) => reply(Err(LiveError::Stopped)),
@@ -160,7 +172,11 @@ impl Owner {
                 Phase::Idle | Phase::Preparing | Phase::Publishing => TICK,
             };
             match inbox.next(wait, events) {
-                Next::Message(Message::Close(reply)) => return self.close(reply),
+                Next::Message(Message::Close(reply)) => {
+                    // Before the last checkpoint, which may take a while: nobody waits behind it.
+                    inbox.close();
+                    return self.close(reply);
+                }
                 Next::Message(message) => self.handle(message),
                 Next::Abandoned => return,
                 Next::Nothing => {}
@@ -172,6 +188,10 @@ impl Owner {
 
     /// Whether what a delivery leaves to be written, and in memory, has room.
     fn has_room_for_events(&self) -> bool {
+        if self.progress.failed.get().is_some() {
+            // They leave nothing: each is refused.
+            return true;
+        }
         let commits = self.progress.commits.load(Ordering::Relaxed);
         let bytes = self.progress.commit_bytes.load(Ordering::Relaxed);
         let memory = self.settings.memory_max_bytes;
@@ -185,7 +205,9 @@ impl Owner {
 
     fn handle(&mut self, message: Message) {
         match message {
-            Message::Ingest(delivery, reply) => self.ingest(*delivery, reply),
+            Message::Ingest { delivery, applied, durable } => {
+                self.ingest(*delivery, applied, durable);
+            }
             Message::Read(requests, reply) => reply(self.read(&requests)),
             Message::View { view, events, now, reply } => reply(self.view(view, &events, now)),
             Message::Status(reply) => reply(Ok(self.status())),
@@ -205,16 +227,16 @@ impl Owner {
         }
     }
 
-    fn ingest(&mut self, delivery: Delivery, reply: Reply<Receipt>) {
+    fn ingest(&mut self, delivery: Delivery, applied: Applied, durable: Reply<Receipt>) {
         if let Some(cause) = self.progress.failed.get() {
-            return reply(Err(LiveError::Durability(cause.clone())));
+            return durable(Err(LiveError::Durability(cause.clone())));
         }
         match self.take(delivery) {
-            Ok((commit, receipt)) => {
-                let Records { event, late, dead } = commit;
-                self.commit(Commit::Records { event, late, dead, reply: Some((reply, receipt)) });
+            Ok((Records { event, late, dead }, receipt)) => {
+                applied();
+                self.commit(Commit::Records { event, late, dead, reply: Some((durable, receipt)) });
             }
-            Err(error) => reply(Err(error)),
+            Err(error) => durable(Err(error)),
         }
     }
 

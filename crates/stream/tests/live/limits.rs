@@ -1,102 +1,29 @@
 //! Every backlog has a limit, reads go on behind it, and the end of a thread is heard of.
 
-use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use millrace_event::{Key, Value};
-use millrace_store::{Appender, Disk, DiskError, Folder, MemoryDisk, Name, Readable};
+use millrace_store::MemoryDisk;
 use millrace_stream::live::{Live, LiveError, ReadRequest, Receipt};
 
+use super::gated::Gated;
 use super::story::Story;
 use super::world::{Rows, START, hear, ingest, open, plan_of, reply, settings, status};
 
-/// A disk on which syncs wait while the gate is shut.
-#[derive(Clone, Debug)]
-struct Gated {
-    disk: MemoryDisk,
-    shut: Arc<(Mutex<bool>, Condvar)>,
-}
-
-impl Gated {
-    fn new() -> Gated {
-        Gated { disk: MemoryDisk::new(), shut: Arc::default() }
-    }
-
-    fn set_shut(&self, shut: bool) {
-        *self.shut.0.lock().unwrap() = shut;
-        self.shut.1.notify_all();
-    }
-
-    fn pass(&self) {
-        let shut = self.shut.0.lock().unwrap();
-        drop(self.shut.1.wait_while(shut, |shut| *shut).unwrap());
-    }
-}
-
-#[derive(Debug)]
-struct GatedFile(Box<dyn Appender>, Gated);
-
-impl Appender for GatedFile {
-    fn append(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
-        self.0.append(bytes)
-    }
-
-    fn sync(&mut self) -> Result<(), DiskError> {
-        self.1.pass();
-        self.0.sync()
-    }
-}
-
-impl Disk for Gated {
-    fn create_folder(&self, folder: &Folder) -> Result<(), DiskError> {
-        self.disk.create_folder(folder)
-    }
-    fn list(&self, folder: &Folder) -> Result<Vec<String>, DiskError> {
-        self.disk.list(folder)
-    }
-    fn create(&self, name: &Name) -> Result<Box<dyn Appender>, DiskError> {
-        Ok(Box::new(GatedFile(self.disk.create(name)?, self.clone())))
-    }
-    fn append(&self, name: &Name) -> Result<Box<dyn Appender>, DiskError> {
-        Ok(Box::new(GatedFile(self.disk.append(name)?, self.clone())))
-    }
-    fn open(&self, name: &Name) -> Result<Arc<dyn Readable>, DiskError> {
-        self.disk.open(name)
-    }
-    fn rename(&self, from: &Name, to: &Name) -> Result<(), DiskError> {
-        self.disk.rename(from, to)
-    }
-    fn remove(&self, name: &Name) -> Result<(), DiskError> {
-        self.disk.remove(name)
-    }
-    fn truncate(&self, name: &Name, len: u64) -> Result<(), DiskError> {
-        self.disk.truncate(name, len)
-    }
-    fn rewrite(&self, name: &Name, from: u64) -> Result<(), DiskError> {
-        self.disk.rewrite(name, from)
-    }
-    fn sync_folder(&self, folder: &Folder) -> Result<(), DiskError> {
-        self.disk.sync_folder(folder)
-    }
-    fn random(&self, bytes: &mut [u8]) -> Result<(), DiskError> {
-        self.disk.random(bytes)
-    }
-}
-
-const TEXTS: &str = "entity card\nstream pay {\n  id : int id\n  at : timestamp time, late 1m\n  \
+pub const TEXTS: &str = "entity card\nstream pay {\n  id : int id\n  at : timestamp time, late 1m\n  \
      card : card\n  note : string\n}\nfeatures g by card from pay {\n  n = count() over 1h\n}\n";
 
-fn row(id: i64, card: &str, note: &str) -> Vec<Value> {
+pub fn row(id: i64, card: &str, note: &str) -> Vec<Value> {
     let text = |s: &str| Value::Text(s.into());
     vec![Value::Int(id), Value::Timestamp(START), text(card), text(note)]
 }
 
-fn rows(rows: Vec<Vec<Value>>) -> Rows {
+pub fn rows(rows: Vec<Vec<Value>>) -> Rows {
     Rows { stream: 0, partition: "only", rows, dead: 0, received: START, number: 0 }
 }
 
-fn count(live: &Live, card: &str) -> Value {
+pub fn count(live: &Live, card: &str) -> Value {
     let key = Key::of(&[Value::Text(card.into())]).unwrap();
     let (reply, answer) = reply();
     live.read(vec![ReadRequest { group: 0, key, at: START }], reply).expect("reads have a lane");
@@ -110,10 +37,10 @@ fn fill(live: &Live, note: &str) -> Vec<Receiver<Result<Receipt, LiveError>>> {
         let (reply, answer) = reply();
         let id = answers.len() as i64;
         let delivery = rows(vec![row(id, "k", note)]).delivery(live.plan());
-        match live.ingest(delivery, reply) {
+        match live.ingest(delivery, Box::new(|| {}), reply) {
             Ok(()) => answers.push(answer),
-            Err(busy) => {
-                assert!(busy.retry_after.as_millis() > 0);
+            Err(not_taken) => {
+                assert!(not_taken.busy.retry_after.as_millis() > 0);
                 // It is only full for good once the engine takes nothing more.
                 let taken = status(live).frontier;
                 std::thread::sleep(std::time::Duration::from_millis(20));
@@ -142,6 +69,72 @@ fn a_slow_disk_makes_callers_come_back_and_reads_go_on() {
     disk.set_shut(false);
     assert!(answers.iter().all(|answer| hear(answer).is_ok()));
     assert_eq!(count(&live, "k"), Value::Int(answers.len() as i64));
+    live.close().unwrap();
+}
+
+/// Keeps the engine thread from doing anything until the sender is dropped.
+fn hold(live: &Live) -> Sender<()> {
+    let (release, held) = channel::<()>();
+    let (begun, begin) = channel();
+    let reply = Box::new(move |_| {
+        begun.send(()).unwrap();
+        let _ = held.recv();
+    });
+    live.status(reply).unwrap();
+    begin.recv().unwrap();
+    release
+}
+
+#[test]
+fn that_events_can_be_read_is_said_when_they_can_however_many_wait() {
+    let (live, _) = open(MemoryDisk::new(), &plan_of(TEXTS), &settings(1)).unwrap();
+    let release = hold(&live);
+    let (tell, told) = channel();
+    let mut answers = Vec::new();
+    for id in 0..100 {
+        let (tell_applied, tell_durable) = (tell.clone(), tell.clone());
+        let delivery = rows(vec![row(id, "k", "")]).delivery(live.plan());
+        let applied = Box::new(move || tell_applied.send((id, "applied")).unwrap());
+        let (durable, answer) = reply();
+        let durable = Box::new(move |receipt| {
+            tell_durable.send((id, "durable")).unwrap();
+            durable(receipt);
+        });
+        live.ingest(delivery, applied, durable).unwrap();
+        answers.push(answer);
+    }
+    // A read passes by so many: its answer says nothing of them.
+    live.read(Vec::new(), Box::new(move |_| tell.send((0, "read")).unwrap())).unwrap();
+    drop(release);
+    assert!(answers.iter().all(|answer| hear(answer).unwrap().applied == 1));
+    let told: Vec<(i64, &str)> = told.iter().collect();
+    assert_eq!((told.len(), told[0]), (201, (0, "read")));
+    for id in 0..100 {
+        let at = |what| told.iter().position(|said| *said == (id, what)).unwrap();
+        assert!(at("applied") < at("durable"), "{id}");
+    }
+    live.close().unwrap();
+}
+
+#[test]
+fn what_was_not_taken_comes_back_to_be_handed_over_again() {
+    let mut settings = settings(1);
+    settings.inbox_max = 1;
+    let (live, _) = open(MemoryDisk::new(), &plan_of(TEXTS), &settings).unwrap();
+    let release = hold(&live);
+    let offer = |id| {
+        let (durable, answer) = reply();
+        let delivery = rows(vec![row(id, "k", "")]).delivery(live.plan());
+        (live.ingest(delivery, Box::new(|| {}), durable), answer)
+    };
+    let (first, answer) = offer(1);
+    first.unwrap();
+    let (second, again) = offer(2);
+    let not_taken = live.ingest_again(second.unwrap_err()).unwrap_err();
+    drop(release);
+    assert_eq!(hear(&answer).unwrap().applied, 1);
+    live.ingest_again(not_taken).unwrap();
+    assert_eq!(hear(&again).unwrap().applied, 1);
     live.close().unwrap();
 }
 
@@ -197,7 +190,7 @@ fn after_a_panic_of_the_engine_callers_get_errors_and_the_data_is_there() {
     // No caller does this; it stands for a bug.
     delivery.stream = 99;
     let (ours, answer) = reply();
-    live.ingest(delivery, ours).unwrap();
+    live.ingest(delivery, Box::new(|| panic!("it was applied")), ours).unwrap();
     assert!(matches!(hear(&answer), Err(LiveError::Stopped)));
     let (ours, answer) = reply();
     live.status(ours).unwrap();

@@ -11,9 +11,13 @@ mod definitions;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod gated;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod restarts;
+#[cfg(test)]
+mod stopping;
 #[cfg(test)]
 mod story;
 #[cfg(test)]
