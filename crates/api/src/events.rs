@@ -178,7 +178,7 @@ impl Chunk<'_> {
             letters.extend(self.future_letters(name, &dead, &future));
             without(&batch, &future)
         };
-        hand_over.push(&batch, letters, None, arrived).await
+        hand_over.push(batch, letters, None, arrived).await
     }
 
     fn letter(&self, stream: &str, letter: &DeadLetter) -> DeadEvent {

@@ -8,19 +8,20 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use millrace_event::Batch;
-use millrace_stream::live::{DeadEvent, Delivery, Live, LiveError, Receipt, now};
+use millrace_stream::live::{
+    DeadEvent, Delivery, Live, LiveError, PIECE_ROWS, Piece, Receipt, now, pieces,
+};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::ask;
 use crate::error::ApiError;
 use crate::meters::Meters;
 
-/// Events of one piece.
-const PIECE_ROWS: usize = 256;
 /// What a piece costs beside its events, in events.
 const PIECE_COST: u32 = 16;
 /// Events that may be in the engine's inbox at once, pieces' costs included.
 const IN_ENGINE: usize = 640;
+const _: () = assert!(PIECE_ROWS + PIECE_COST as usize <= IN_ENGINE);
 /// How long a request that is already taken in part may wait for a place in the inbox.
 const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(5);
@@ -103,58 +104,52 @@ impl<'a> HandOver<'a> {
     /// When the engine is busy or has stopped. Before the first piece nothing has been taken then.
     pub async fn push(
         &mut self,
-        batch: &Batch,
+        batch: Batch,
         dead: Vec<DeadEvent>,
-        position: Option<Vec<u8>>,
+        mut position: Option<Vec<u8>>,
         arrived: Instant,
     ) -> Result<(), ApiError> {
-        let rows = batch.len();
         for letter in &dead {
             *self.tally.causes.entry(letter.reason.clone()).or_default() += 1;
             if self.tally.letters.len() < LETTERS_SHOWN {
                 self.tally.letters.push(letter.clone());
             }
         }
-        self.tally.received += (rows + dead.len()) as u64;
-        let mut from = 0;
+        self.tally.received += (batch.len() + dead.len()) as u64;
         let mut dead = Some(dead);
-        while from < rows || dead.is_some() {
-            let to = rows.min(from + PIECE_ROWS);
-            let letters = dead.take().unwrap_or_default();
-            if from == to && letters.is_empty() && position.is_none() {
-                break;
-            }
+        for Piece { batch, is_last } in pieces(batch) {
+            let dead = dead.take().unwrap_or_default();
             // A position belongs to what is complete with it.
-            let position = position.clone().filter(|_| to == rows);
-            self.piece(batch, from..to, letters, position, arrived).await?;
-            from = to;
+            let position = position.take_if(|_| is_last);
+            let is_empty = batch.is_empty() && dead.is_empty() && position.is_none();
+            // One is handed over all the same where there is no other: the answer needs a frontier.
+            if !is_empty || self.receipts.is_empty() {
+                self.piece(batch, dead, position, arrived).await?;
+            }
         }
         Ok(())
     }
 
     async fn piece(
         &mut self,
-        batch: &Batch,
-        rows: std::ops::Range<usize>,
+        batch: Batch,
         dead: Vec<DeadEvent>,
         position: Option<Vec<u8>>,
         arrived: Instant,
     ) -> Result<(), ApiError> {
-        let count = rows.len();
-        let cost = PIECE_COST + u32::try_from(count).unwrap_or(u32::MAX);
+        let (events, received) = (batch.len(), batch.len() + dead.len());
+        let cost = PIECE_COST + u32::try_from(events).unwrap_or(u32::MAX);
         let place = self.queue.places.acquire_many(cost).await;
         let _place = place.map_err(|_| ApiError::Stopping)?;
         let since = Instant::now();
-        let is_whole = count == batch.len();
         let delivery = Delivery {
             stream: self.stream,
             partition: self.partition.to_owned(),
-            batch: if is_whole { batch.clone() } else { select(batch, rows) },
+            batch,
             dead,
             received: now(),
             position,
         };
-        let received = delivery.batch.len() + delivery.dead.len();
         let (applied, readable) = oneshot::channel();
         let (durable, receipt) = ask::reply();
         let applied = Box::new(move || {
@@ -176,7 +171,7 @@ impl<'a> HandOver<'a> {
         }
         // Where it is refused, the receipt says why.
         if readable.await.is_ok() {
-            self.meters.freshness.observe(arrived.elapsed(), count as u64);
+            self.meters.freshness.observe(arrived.elapsed(), events as u64);
         }
         Ok(())
     }
@@ -204,8 +199,3 @@ impl<'a> HandOver<'a> {
 
 /// The reason of letters whose time is too far ahead of the receiving clock.
 pub const FUTURE: &str = millrace_stream::live::FUTURE.reason;
-
-fn select(batch: &Batch, rows: std::ops::Range<usize>) -> Batch {
-    let rows: Vec<u32> = (rows.start as u32..rows.end as u32).collect();
-    batch.select(&rows)
-}

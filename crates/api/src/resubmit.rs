@@ -199,7 +199,7 @@ async fn resubmit_stream(
         numbers.into_iter().for_each(|number| marked.insert(number));
         let mut hand_over = HandOver::new(live, &service.queue, &service.meters, stream, PARTITION);
         let position = Some(marked.write());
-        hand_over.push(&batch, Vec::new(), position, Instant::now()).await?;
+        hand_over.push(batch, Vec::new(), position, Instant::now()).await?;
         let tally = hand_over.durable().await?;
         service.marks.set(name, marked);
         let taken = tally.accepted + tally.duplicate + tally.late;

@@ -135,3 +135,35 @@ fn requests_that_make_no_sense_are_refused_with_their_code() {
     assert_eq!(world.engine("spending", "a", NOON).len(), 6);
     world.close();
 }
+
+#[test]
+fn whatever_a_body_may_hold_fits_into_the_log() {
+    let world = World::with(|settings, _| settings.limits.events_body_max = 64 << 20);
+    let note = "x".repeat(1 << 20);
+    let large = |id: u32| {
+        order(id, id, "a", "1").replace("true}\n", &format!("true,\"note\":\"{note}\"}}"))
+    };
+    let list: Vec<String> = (0..40).map(large).collect();
+    let taken = world.json(ORDERS, &format!("[{}]", list.join(",")));
+    assert_eq!(taken.status, 200, "{taken:?}");
+    assert_eq!(taken.json()["accepted"], 40);
+    let (_, folder) = world.close();
+    let world = World::on(folder, |_, _| {});
+    let read = world.get("/v1/features/spending/a?at=2026-01-05T12:00:50Z").json();
+    assert_eq!(read["values"]["orders_1h"]["value"], 40);
+    world.close();
+}
+
+#[test]
+fn an_empty_body_is_told_the_frontier_as_any_other() {
+    let world = World::new();
+    world.lines(&order(1, 1, "a", "1"));
+    let frontier = world.lines(&order(2, 2, "a", "1")).json()["frontier"].clone();
+    for body in ["", "\n\n"] {
+        let json = world.lines(body).json();
+        assert_eq!((&json["received"], &json["frontier"]), (&0.into(), &frontier), "{json}");
+    }
+    let json = world.json(ORDERS, "[]").json();
+    assert_eq!((&json["received"], &json["frontier"]), (&0.into(), &frontier), "{json}");
+    world.close();
+}

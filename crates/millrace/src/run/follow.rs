@@ -13,15 +13,17 @@ use millrace_connector::{
     CsvOptions, DeadLetter, Decoded, FileOptions, FileSource, Position, TailSource,
 };
 use millrace_event::Schema;
-use millrace_stream::live::{DeadEvent, Delivery, Live, LiveError, Receipt, Recovery, now};
+use millrace_stream::live::{
+    DeadEvent, Delivery, Live, LiveError, PIECE_ROWS, Piece, Receipt, Recovery, now, pieces,
+};
 
 use crate::console::note;
 use crate::exit::Failure;
 use crate::project::Project;
 use crate::stop::Stop;
 
-/// Records read and handed over together: few, so that reads get in between.
-const ROWS: usize = 256;
+/// Records read together.
+const ROWS: usize = PIECE_ROWS;
 /// Deliveries of one file that may wait to be durable: a read may have to wait for as many.
 const IN_FLIGHT: usize = 4;
 /// How long to wait when there is nothing new.
@@ -224,21 +226,27 @@ impl Followed {
         decoded: Decoded,
     ) -> Result<(), Stopped> {
         let Decoded { batch, dead, position } = decoded;
-        let (done, receipt) = channel();
         let letter = |letter: &DeadLetter| self.letter(&schema.stream, letter);
-        let delivery = Delivery {
-            stream,
-            partition: self.partition.clone(),
-            batch,
-            dead: dead.iter().map(letter).collect(),
-            received: now(),
-            position: Some(write_position(position)),
-        };
+        let mut dead: Vec<DeadEvent> = dead.iter().map(letter).collect();
+        let received = now();
+        for Piece { batch, is_last } in pieces(batch) {
+            let (done, receipt) = channel();
+            let delivery = Delivery {
+                stream,
+                partition: self.partition.clone(),
+                batch,
+                // With the position, for what was read from there on is read again.
+                dead: if is_last { std::mem::take(&mut dead) } else { Vec::new() },
+                received,
+                position: is_last.then(|| write_position(position)),
+            };
+            let reply = Box::new(move |result| drop(done.send(result)));
+            live.ingest_waiting(delivery, reply).map_err(|_| Stopped)?;
+            self.waiting.push(receipt);
+            self.settle(IN_FLIGHT)?;
+        }
         self.resume = Some(position);
-        let reply = Box::new(move |result| drop(done.send(result)));
-        live.ingest_waiting(delivery, reply).map_err(|_| Stopped)?;
-        self.waiting.push(receipt);
-        self.settle(IN_FLIGHT)
+        Ok(())
     }
 
     /// Waits until at most this many deliveries are not durable.

@@ -41,7 +41,7 @@ use committer::Progress;
 use inbox::{Inbox, Refused};
 pub use letters::{Cause, FUTURE, LONG_KEY, rows_with_long_keys};
 use owner::Message;
-pub use record::{DeadEvent, RecordError};
+pub use record::{DeadEvent, PIECE_BYTES, PIECE_ROWS, Piece, RecordError, pieces};
 use threads::Started;
 
 /// How a live engine is run.

@@ -170,6 +170,81 @@ pub(crate) fn bytes_of(batch: &Batch) -> usize {
     batch.columns.iter().map(of).sum()
 }
 
+/// The most that [`Batch::encode`] writes for this row.
+fn logged_bytes(batch: &Batch, row: usize) -> usize {
+    let of = |column: &Column| match &column.data {
+        Data::Word(_) | Data::Float(_) => size_of::<i64>(),
+        Data::Text(texts) => size_of::<u32>() + texts.get(row).len(),
+        Data::Nested(values) => values.get(row).map_or(0, nested_bytes),
+    };
+    // And a mark for each.
+    batch.columns.iter().map(|column| 1 + of(column)).sum()
+}
+
+fn nested_bytes(value: &Value) -> usize {
+    1 + match value {
+        Value::Null => 0,
+        Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Timestamp(_)
+        | Value::Duration(_) => size_of::<i64>(),
+        Value::Decimal { .. } => size_of::<i64>() + 1,
+        Value::Text(text) => size_of::<u32>() + text.len(),
+        Value::List(items) => size_of::<u32>() + items.iter().map(nested_bytes).sum::<usize>(),
+        Value::Map(entries) => {
+            let entry = |(key, value): &(Value, Value)| nested_bytes(key) + nested_bytes(value);
+            size_of::<u32>() + entries.iter().map(entry).sum::<usize>()
+        }
+    }
+}
+
+/// Events that are handed over together: few, so that reads get in between.
+pub const PIECE_ROWS: usize = 256;
+/// Bytes in the log of events that are handed over together; a larger event goes alone.
+pub const PIECE_BYTES: usize = 4 << 20;
+
+/// Some of the events of a source, to be handed over together.
+#[derive(Debug)]
+pub struct Piece {
+    pub batch: Batch,
+    /// Whether no other follows: the source's position belongs to this one.
+    pub is_last: bool,
+}
+
+/// Cuts events into pieces of at most [`PIECE_ROWS`] and [`PIECE_BYTES`]; of none there is one
+/// piece without any.
+pub fn pieces(batch: Batch) -> impl Iterator<Item = Piece> + Send {
+    let ends = piece_ends(&batch);
+    let mut whole = Some(batch);
+    let mut from = 0;
+    ends.into_iter().filter_map(move |end| {
+        let rows = from..end;
+        from = end;
+        let is_last = whole.as_ref()?.len() == end as usize;
+        let batch = match &whole {
+            Some(batch) if rows.start > 0 || !is_last => batch.select(&rows.collect::<Vec<_>>()),
+            Some(_) | None => whole.take()?,
+        };
+        Some(Piece { batch, is_last })
+    })
+}
+
+fn piece_ends(batch: &Batch) -> Vec<u32> {
+    let (mut ends, mut rows, mut bytes) = (Vec::new(), 0, 0);
+    for row in 0..batch.len() {
+        let more = logged_bytes(batch, row);
+        if rows > 0 && (rows == PIECE_ROWS || bytes + more > PIECE_BYTES) {
+            ends.push(row as u32);
+            (rows, bytes) = (0, 0);
+        }
+        rows += 1;
+        bytes += more;
+    }
+    ends.push(batch.len() as u32);
+    ends
+}
+
 pub(crate) fn encode_late(batch: &Batch) -> Vec<u8> {
     let mut out = Vec::new();
     put(&mut out, batch.schema.stream.as_bytes());
@@ -251,6 +326,7 @@ mod bytes_as_text {
 
 #[cfg(test)]
 mod tests {
+    use millrace_event::State;
     use millrace_feature::{SourceFile, compile};
 
     use super::*;
@@ -280,5 +356,54 @@ mod tests {
         assert_eq!(read(&old), None);
         let letters = decode_event(&plan, &encode_letters(6));
         assert!(matches!(letters, Ok(EventRecord::Letters { letters: 6 })));
+    }
+
+    #[test]
+    fn pieces_hold_all_rows_in_order_within_their_bounds() {
+        let text = "stream s {\n  id : int id\n  at : timestamp time\n  note : string?\n  \
+                    tags : list<int>?\n}\n";
+        let plan = compile(&[SourceFile::new("test.mill", text)]).plan.unwrap();
+        let rows_of = |sizes: &[(usize, usize)]| {
+            let mut batch = Batch::new(Arc::clone(&plan.streams[0].schema));
+            for (id, (note, tags)) in sizes.iter().enumerate() {
+                let note = match note {
+                    0 => Value::Null,
+                    _ => Value::text(&"x".repeat(*note)),
+                };
+                let row = [
+                    Value::Int(id as i64),
+                    Value::Timestamp(EventTime(0)),
+                    note,
+                    Value::List(vec![Value::Int(1); *tags]),
+                ];
+                for (column, value) in batch.columns.iter_mut().zip(&row) {
+                    column.push(value, State::Ok);
+                }
+            }
+            batch
+        };
+        let lengths = |sizes: &[(usize, usize)]| {
+            let batch = rows_of(sizes);
+            let (mut lengths, mut ids) = (Vec::new(), Vec::new());
+            for piece in pieces(batch.clone()) {
+                let (mut bytes, rows) = (Vec::new(), piece.batch.len());
+                piece.batch.encode(&mut bytes);
+                let most: usize = (0..rows).map(|row| logged_bytes(&piece.batch, row)).sum();
+                assert!(bytes.len() <= most + 64, "{} and {most}", bytes.len());
+                assert!(most <= PIECE_BYTES || rows == 1, "{most}");
+                lengths.push(rows);
+                ids.extend_from_slice(piece.batch.columns[0].as_words());
+                assert_eq!(piece.is_last, ids.len() == sizes.len());
+            }
+            assert_eq!(ids, batch.columns[0].as_words());
+            lengths
+        };
+        assert_eq!(lengths(&[]), [0]);
+        assert_eq!(lengths(&[(9, 0); 256]), [256]);
+        assert_eq!(lengths(&[(0, 2); 600]), [256, 256, 88]);
+        assert_eq!(lengths(&[(1 << 20, 0); 7]), [3, 3, 1]);
+        // Two bytes in a body are nine in the log.
+        assert_eq!(lengths(&[(0, 250_000); 4]), [1, 1, 1, 1]);
+        assert_eq!(lengths(&[(1, 0), (5 << 20, 0), (1, 0)]), [1, 1, 1]);
     }
 }
