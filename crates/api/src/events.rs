@@ -1,20 +1,17 @@
 //! `POST /v1/streams/{stream}/events`: events as lines of JSON or as a JSON list.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::HeaderMap;
-use memchr::memrchr;
+use memchr::{memchr_iter, memrchr};
 use millrace_connector::{DeadLetter, Decoded, JsonDecoder, Position};
-use millrace_event::Batch;
-use millrace_stream::live::{DeadEvent, FUTURE, Live, now};
+use millrace_stream::live::{DeadEvent, Live};
 
 use crate::body::Body;
 use crate::error::ApiError;
-use crate::handover::{HandOver, Tally};
+use crate::handover::{Arrival, HandOver, Tally};
 use crate::media::{media_type, refused};
-use crate::originals::{self, Original, line_of};
 use crate::query::Query;
 use crate::resubmit;
 use crate::service::Service;
@@ -136,7 +133,7 @@ async fn lines(
         if is_last {
             return Ok(());
         }
-        line = line - 1 + line_of(&held, end);
+        line += memchr_iter(b'\n', &held[..end]).count() as u64;
         byte += end as u64;
         held.drain(..end);
         whole = 0;
@@ -159,9 +156,11 @@ impl Chunk<'_> {
         stream: usize,
         hand_over: &mut HandOver<'_>,
     ) -> Result<(), ApiError> {
-        let arrived = Instant::now();
+        let arrival = Arrival::now();
         let schema = service.plan.streams[stream].schema.clone();
-        let mut decoder = JsonDecoder::new(schema, service.settings.records);
+        let rules = Arc::clone(hand_over.live.rules(stream));
+        let mut decoder =
+            JsonDecoder::new(schema, service.settings.records).with_rules(rules, arrival.received);
         let decoded = match self.format {
             Format::Lines => decoder.lines(self.bytes, HTTP),
             Format::Document => decoder.document(self.bytes, HTTP),
@@ -169,68 +168,26 @@ impl Chunk<'_> {
         let too_large = |_| ApiError::BodyTooLarge { limit: service.settings.records.body_bytes };
         let Decoded { batch, dead, .. } = decoded.map_err(too_large)?;
         let name = &service.plan.streams[stream].schema.stream;
-        let mut letters: Vec<DeadEvent> =
-            dead.iter().map(|letter| self.letter(name, letter)).collect();
-        let future = future_rows(service, &batch);
-        let batch = if future.is_empty() {
-            batch
-        } else {
-            letters.extend(self.future_letters(name, &dead, &future));
-            without(&batch, &future)
-        };
-        hand_over.push(batch, letters, None, arrived).await
+        let letters = dead.into_iter().map(|letter| self.letter(name, letter)).collect();
+        hand_over.push(batch, letters, None, arrival).await
     }
 
-    fn letter(&self, stream: &str, letter: &DeadLetter) -> DeadEvent {
+    fn letter(&self, stream: &str, letter: DeadLetter) -> DeadEvent {
+        let position = match letter.position {
+            Position::Line { line, byte } => {
+                Position::Line { line: self.line + line - 1, byte: self.byte + byte }
+            }
+            row @ Position::Row(_) => row,
+        };
         DeadEvent {
             stream: Some(stream.to_owned()),
             origin: HTTP.to_owned(),
-            position: match letter.position {
-                Position::Line { line, byte } => self.place(line, byte),
-                Position::Row(row) => format!("row {row}"),
-            },
+            position: position.to_string(),
             reason: letter.reason.to_string(),
-            message: letter.message.clone(),
-            bytes: letter.bytes.clone(),
+            message: letter.message,
+            bytes: letter.bytes,
         }
     }
-
-    fn place(&self, line: u64, byte: u64) -> String {
-        let (line, byte) = (self.line + line - 1, self.byte + byte);
-        Position::Line { line, byte }.to_string()
-    }
-
-    fn future_letters(&self, stream: &str, dead: &[DeadLetter], rows: &[u32]) -> Vec<DeadEvent> {
-        let originals = match self.format {
-            Format::Lines => originals::of_lines(self.bytes, dead),
-            Format::Document => originals::of_document(self.bytes, dead),
-        };
-        let letter = |row: &u32| {
-            let Original { bytes, byte } = *originals.get(*row as usize)?;
-            Some(DeadEvent {
-                stream: Some(stream.to_owned()),
-                origin: HTTP.to_owned(),
-                position: self.place(line_of(self.bytes, byte), byte as u64),
-                reason: FUTURE.reason.to_owned(),
-                message: FUTURE.message.to_owned(),
-                bytes: bytes.to_vec(),
-            })
-        };
-        rows.iter().filter_map(letter).collect()
-    }
-}
-
-/// The rows whose time is too far ahead of the receiving clock.
-fn future_rows(service: &Service, batch: &Batch) -> Vec<u32> {
-    let limit = now().plus(service.settings.future_max).0;
-    let rows = (0u32..).zip(batch.times());
-    rows.filter(|(_, time)| **time > limit).map(|(row, _)| row).collect()
-}
-
-fn without(batch: &Batch, rows: &[u32]) -> Batch {
-    let kept: Vec<u32> =
-        (0..batch.len() as u32).filter(|row| rows.binary_search(row).is_err()).collect();
-    batch.select(&kept)
 }
 
 pub fn answer(stream: &str, tally: &Tally) -> Vec<u8> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use millrace_event::Batch;
+use millrace_event::{Batch, EventTime};
 use millrace_stream::live::{
     DeadEvent, Delivery, Live, LiveError, PIECE_ROWS, Piece, Receipt, now, pieces,
 };
@@ -35,6 +35,20 @@ pub struct Queue {
 impl Default for Queue {
     fn default() -> Queue {
         Queue { places: Semaphore::new(IN_ENGINE) }
+    }
+}
+
+/// When the bytes of some events were here.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    at: Instant,
+    /// By the receiving clock.
+    pub received: EventTime,
+}
+
+impl Arrival {
+    pub fn now() -> Arrival {
+        Arrival { at: Instant::now(), received: now() }
     }
 }
 
@@ -97,8 +111,8 @@ impl<'a> HandOver<'a> {
         HandOver { live, queue, meters, stream, partition, tally, receipts }
     }
 
-    /// Hands the events and dead letters over; returns when they can be read. `arrived` is when
-    /// their bytes were here.
+    /// Hands the events and dead letters over; returns when they can be read. The dead
+    /// letters have whatever is against [`Live::rules`] at that moment.
     ///
     /// # Errors
     /// When the engine is busy or has stopped. Before the first piece nothing has been taken then.
@@ -107,7 +121,7 @@ impl<'a> HandOver<'a> {
         batch: Batch,
         dead: Vec<DeadEvent>,
         mut position: Option<Vec<u8>>,
-        arrived: Instant,
+        arrival: Arrival,
     ) -> Result<(), ApiError> {
         for letter in &dead {
             *self.tally.causes.entry(letter.reason.clone()).or_default() += 1;
@@ -124,7 +138,7 @@ impl<'a> HandOver<'a> {
             let is_empty = batch.is_empty() && dead.is_empty() && position.is_none();
             // One is handed over all the same where there is no other: the answer needs a frontier.
             if !is_empty || self.receipts.is_empty() {
-                self.piece(batch, dead, position, arrived).await?;
+                self.piece(batch, dead, position, arrival).await?;
             }
         }
         Ok(())
@@ -135,7 +149,7 @@ impl<'a> HandOver<'a> {
         batch: Batch,
         dead: Vec<DeadEvent>,
         position: Option<Vec<u8>>,
-        arrived: Instant,
+        arrival: Arrival,
     ) -> Result<(), ApiError> {
         let (events, received) = (batch.len(), batch.len() + dead.len());
         let cost = PIECE_COST + u32::try_from(events).unwrap_or(u32::MAX);
@@ -147,7 +161,7 @@ impl<'a> HandOver<'a> {
             partition: self.partition.to_owned(),
             batch,
             dead,
-            received: now(),
+            received: arrival.received,
             position,
         };
         let (applied, readable) = oneshot::channel();
@@ -171,7 +185,7 @@ impl<'a> HandOver<'a> {
         }
         // Where it is refused, the receipt says why.
         if readable.await.is_ok() {
-            self.meters.freshness.observe(arrived.elapsed(), events as u64);
+            self.meters.freshness.observe(arrival.at.elapsed(), events as u64);
         }
         Ok(())
     }
@@ -188,14 +202,8 @@ impl<'a> HandOver<'a> {
             tally.duplicate += receipt.duplicate;
             tally.late += receipt.late;
             tally.dead += receipt.dead;
-            if receipt.future > 0 {
-                *tally.causes.entry(FUTURE.to_owned()).or_default() += receipt.future;
-            }
             tally.frontier = tally.frontier.max(receipt.frontier);
         }
         Ok(self.tally)
     }
 }
-
-/// The reason of letters whose time is too far ahead of the receiving clock.
-pub const FUTURE: &str = millrace_stream::live::FUTURE.reason;

@@ -31,7 +31,6 @@ mod meters;
 mod metrics;
 mod nearest;
 mod openapi;
-mod originals;
 mod patience;
 mod query;
 mod resubmit;

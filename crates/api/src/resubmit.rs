@@ -8,11 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use millrace_connector::JsonDecoder;
-use millrace_event::{Batch, State, Value};
-use millrace_stream::live::{FUTURE, LONG_KEY, Live, now, rows_with_long_keys};
+use millrace_event::{Batch, Schema, State};
+use millrace_stream::live::Live;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -21,7 +20,7 @@ use crate::body::Body;
 use crate::dead_letters::{Which, find, write_next};
 use crate::error::ApiError;
 use crate::events::write_tally;
-use crate::handover::{HandOver, Tally};
+use crate::handover::{Arrival, HandOver, Tally};
 use crate::letter_log::Chosen;
 use crate::service::Service;
 use crate::write::{Object, write_text};
@@ -188,10 +187,12 @@ async fn resubmit_stream(
         }
         return Ok(());
     };
-    let schema = Arc::clone(&service.plan.streams[stream].schema);
-    let decoder = JsonDecoder::new(schema, service.settings.records);
+    let schema = &service.plan.streams[stream].schema;
     for some in letters.chunks(TOGETHER) {
-        let (batch, numbers) = readable(service, stream, &decoder, some, outcome);
+        let arrival = Arrival::now();
+        let decoder = JsonDecoder::new(Arc::clone(schema), service.settings.records)
+            .with_rules(Arc::clone(live.rules(stream)), arrival.received);
+        let (batch, numbers) = readable(schema, &decoder, some, outcome);
         if batch.is_empty() {
             continue;
         }
@@ -199,7 +200,7 @@ async fn resubmit_stream(
         numbers.into_iter().for_each(|number| marked.insert(number));
         let mut hand_over = HandOver::new(live, &service.queue, &service.meters, stream, PARTITION);
         let position = Some(marked.write());
-        hand_over.push(batch, Vec::new(), position, Instant::now()).await?;
+        hand_over.push(batch, Vec::new(), position, arrival).await?;
         let tally = hand_over.durable().await?;
         service.marks.set(name, marked);
         let taken = tally.accepted + tally.duplicate + tally.late;
@@ -212,48 +213,25 @@ async fn resubmit_stream(
 
 /// The events of those letters that the engine would take now, and their numbers.
 fn readable(
-    service: &Service,
-    stream: usize,
+    schema: &Arc<Schema>,
     decoder: &JsonDecoder,
     letters: &[(u64, Vec<u8>)],
     outcome: &mut Outcome,
 ) -> (Batch, Vec<u64>) {
-    let schema = &service.plan.streams[stream].schema;
     let mut batch = Batch::new(Arc::clone(schema));
     let mut numbers = Vec::with_capacity(letters.len());
-    let latest = now().plus(service.settings.future_max);
     for (number, bytes) in letters {
-        let row = match decoder.row(bytes, PARTITION) {
-            Ok(row) => row,
-            Err(letter) => {
-                outcome.still_dead(*number, letter.reason.name(), letter.message);
-                continue;
+        match decoder.row(bytes, PARTITION) {
+            Ok(row) => {
+                for (column, value) in batch.columns.iter_mut().zip(&row) {
+                    column.push(value, State::Ok);
+                }
+                numbers.push(*number);
             }
-        };
-        if matches!(row.get(schema.time), Some(Value::Timestamp(time)) if *time > latest) {
-            outcome.still_dead(*number, FUTURE.reason, FUTURE.message.to_owned());
-            continue;
-        }
-        for (column, value) in batch.columns.iter_mut().zip(&row) {
-            column.push(value, State::Ok);
-        }
-        numbers.push(*number);
-    }
-    let long = rows_with_long_keys(&service.plan, stream, &batch);
-    if long.is_empty() {
-        return (batch, numbers);
-    }
-    // The engine would write a new letter for them, and this one would count as handed over.
-    let (mut rows, mut kept) = (Vec::new(), Vec::new());
-    for (row, number) in (0u32..).zip(numbers) {
-        if long.contains(&row) {
-            outcome.still_dead(number, LONG_KEY.reason, LONG_KEY.message.to_owned());
-        } else {
-            rows.push(row);
-            kept.push(number);
+            Err(letter) => outcome.still_dead(*number, letter.reason.name(), letter.message),
         }
     }
-    (batch.select(&rows), kept)
+    (batch, numbers)
 }
 
 fn answer(outcome: &Outcome, next: Option<u64>) -> Vec<u8> {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use millrace_connector::Limits as RecordLimits;
-use millrace_event::Span;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -19,8 +18,6 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// What one event may cost.
     pub records: RecordLimits,
-    /// An event further than this ahead of the receiving clock is a dead letter.
-    pub future_max: Span,
     pub limits: Limits,
 }
 
@@ -33,7 +30,6 @@ impl Settings {
             origins: Vec::new(),
             data_dir,
             records: RecordLimits::default(),
-            future_max: Span::hours(1),
             limits: Limits::default(),
         }
     }

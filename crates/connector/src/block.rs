@@ -6,6 +6,7 @@ use millrace_event::{Batch, Schema};
 
 use crate::columns::{Cell, Columns};
 use crate::dead::Fault;
+use crate::judge::Judge;
 use crate::{DeadLetter, Error, Limits, Position};
 
 /// One block of records, read: every record is either a row of the batch or a dead letter.
@@ -45,6 +46,7 @@ pub(crate) struct Block {
     line: u64,
     byte: u64,
     pub limits: Limits,
+    pub judge: Judge,
 }
 
 /// What a block is read from and how far it may go.
@@ -53,6 +55,7 @@ pub(crate) struct BlockPlan {
     pub schema: Arc<Schema>,
     pub origin: Arc<str>,
     pub limits: Limits,
+    pub judge: Judge,
     pub rows_max: usize,
     /// The input's bytes that may make one block, give or take one record.
     pub bytes_max: usize,
@@ -65,6 +68,7 @@ impl BlockPlan {
         body: &[u8],
         origin: &str,
         limits: Limits,
+        judge: Judge,
     ) -> Result<BlockPlan, Error> {
         let limits = limits.bounded();
         if body.len() > limits.body_bytes {
@@ -72,7 +76,8 @@ impl BlockPlan {
             return Err(Error::BodyTooLarge { origin, given, limit: limits.body_bytes });
         }
         let origin = Arc::from(origin);
-        Ok(BlockPlan { schema, origin, limits, rows_max: usize::MAX, bytes_max: usize::MAX })
+        let (rows_max, bytes_max) = (usize::MAX, usize::MAX);
+        Ok(BlockPlan { schema, origin, limits, judge, rows_max, bytes_max })
     }
 }
 
@@ -91,6 +96,7 @@ impl Block {
             line,
             byte,
             limits: plan.limits,
+            judge: plan.judge.clone(),
         }
     }
 

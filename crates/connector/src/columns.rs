@@ -58,6 +58,15 @@ impl Columns {
         self.rows += 1;
     }
 
+    /// What was appended last to a column of words.
+    #[inline]
+    pub fn last_word(&self, field: usize) -> Option<i64> {
+        match self.data.get(field)? {
+            Data::Word(words) => words.last().copied(),
+            Data::Float(_) | Data::Text(_) | Data::Nested(_) => None,
+        }
+    }
+
     /// The column of this field, to append the cell of a row that is under way.
     #[inline]
     pub fn growing(&mut self, field: usize) -> Option<Growing<'_>> {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use millrace_event::Refusal;
+
 use crate::Limits;
 
 /// Why a record was not read. The names are stable: they stand in logs, counters and stored
@@ -36,10 +38,12 @@ pub enum Reason {
     TooPrecise,
     /// The file was cut short in the middle of the record.
     CutOff,
+    /// It can be read, and is against the rules of whom it is read for.
+    Refused(Refusal),
 }
 
 impl Reason {
-    pub const ALL: [Reason; 14] = [
+    pub const ALL: [Reason; 16] = [
         Reason::BadJson,
         Reason::NotAnObject,
         Reason::DuplicateField,
@@ -54,6 +58,8 @@ impl Reason {
         Reason::OutOfRange,
         Reason::TooPrecise,
         Reason::CutOff,
+        Reason::Refused(Refusal::Future),
+        Reason::Refused(Refusal::LongKey),
     ];
 
     pub fn name(self) -> &'static str {
@@ -72,6 +78,7 @@ impl Reason {
             Reason::OutOfRange => "out-of-range",
             Reason::TooPrecise => "too-precise",
             Reason::CutOff => "cut-off",
+            Reason::Refused(refusal) => refusal.name(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod error;
 mod fields;
 mod format;
 mod json;
+mod judge;
 mod limits;
 mod parquet;
 mod sink;

@@ -208,7 +208,7 @@ impl Run<'_> {
                     delimiter: delimiter(self.job.delimiter.unwrap_or(configured))?,
                     ..CsvOptions::default()
                 },
-                resume: None,
+                ..FileOptions::default()
             };
             self.summary.add_stream(stream, name);
             for path in &files {

@@ -233,7 +233,6 @@ impl Config {
             origins: self.server.origins.clone(),
             data_dir,
             records: self.limits(),
-            future_max: self.engine.future_max.0,
             limits: millrace_api::Limits {
                 connections_max: self.server.connections_max,
                 events_body_max: self.server.body_max.bytes(),

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_api::{ServeError, Server, Settings};
-use millrace_stream::live::{Live, LiveSettings};
+use millrace_event::{EventTime, Span};
+use millrace_stream::live::{Live, LiveSettings, now};
 use serde_json::json;
 
 use crate::world::{World, order, plan};
@@ -218,5 +219,40 @@ fn a_parameter_that_a_route_does_not_know_is_refused_and_does_nothing() {
     }
     let letters = world.get("/v1/dead-letters?stream=orders&limit=1").json();
     assert_eq!(letters["dead_letters"][0]["resubmitted"], false);
+    world.close();
+}
+
+#[test]
+fn what_can_be_read_and_is_not_taken_keeps_its_bytes_and_place_and_counts_by_its_reason() {
+    let world = World::new();
+    let ahead = format!("{}", EventTime(now().0 + Span::hours(2).0));
+    let far = order(2, 2, "b", "1").replace("2026-01-05T12:00:02Z", &ahead);
+    let long = order(3, 3, &"a".repeat(70_000), "1");
+    let body = [order(1, 1, "a", "1"), far.clone(), long.clone()].concat();
+    let list = format!("[{}]", [order(4, 4, "a", "1"), far.clone(), long.clone()].join(","));
+    let taken = [world.lines(&body), world.json("/v1/streams/orders/events", &list)];
+    for taken in taken.map(|answered| answered.json()) {
+        assert_eq!(taken["causes"], json!({"future": 1, "long-key": 1}), "{taken}");
+        assert_eq!((&taken["accepted"], &taken["dead_lettered"]), (&json!(1), &json!(2)));
+        assert_eq!(taken["dead_letters"][1]["reason"], "long-key");
+    }
+    let letters = world.get("/v1/dead-letters").json();
+    let letters = letters["dead_letters"].as_array().unwrap();
+    for (letter, record) in letters.iter().zip([&far, &long, &far, &long]) {
+        assert_eq!(letter["record"], record.trim_end(), "{}", letter["reason"]);
+        assert_eq!(letter["origin"], "http");
+    }
+    let place = |letter: usize| letters[letter]["position"].as_str().unwrap();
+    assert!(place(0).starts_with("line 2 (byte") && place(1).starts_with("line 3 (byte"));
+    assert!(place(2).starts_with("line 2 (byte") && place(3).starts_with("line 3 (byte"));
+
+    // As they are, none is taken; a limit that was raised lets one of two copies in.
+    let json = world.json(RESUBMIT, "{}").json();
+    assert_eq!((&json["resubmitted"], &json["still_dead"]), (&json!(0), &json!(4)), "{json}");
+    let (_, folder) = world.close();
+    let world = World::on(folder, |_, live| live.engine.future_max = Span::hours(3));
+    let json = world.json(RESUBMIT, "{\"reason\":\"future\"}").json();
+    assert_eq!((&json["resubmitted"], &json["still_dead"]), (&json!(2), &json!(0)), "{json}");
+    assert_eq!((&json["events"]["accepted"], &json["events"]["duplicate"]), (&json!(1), &json!(1)));
     world.close();
 }

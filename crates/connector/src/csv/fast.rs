@@ -4,6 +4,7 @@ use super::CsvDecoder;
 use crate::cell::number::{float, leading_decimal, leading_int};
 use crate::columns::{Columns, Growing};
 use crate::fields::Kind;
+use crate::judge::Judge;
 
 /// Milliseconds whose microseconds surely fit: a time beyond is left to the careful reading.
 const MILLIS_MAX: i64 = i64::MAX / 1_000;
@@ -12,8 +13,11 @@ impl CsvDecoder {
     /// Appends the row at the start of `rest` if it is plain and good, and returns its bytes with
     /// the end of its line. `None` says nothing about the row, and leaves no trace of it.
     #[inline]
-    pub(super) fn fast(&self, rest: &[u8], columns: &mut Columns) -> Option<usize> {
-        let used = self.fast_row(rest, columns);
+    pub(super) fn fast(&self, rest: &[u8], columns: &mut Columns, judge: &Judge) -> Option<usize> {
+        let time = self.fields.schema.time;
+        let used = self
+            .fast_row(rest, columns)
+            .filter(|used| judge.surely_takes(columns.last_word(time), *used));
         match used {
             Some(_) => columns.end_row(&self.absent),
             None => columns.drop_row(),

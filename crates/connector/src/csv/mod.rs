@@ -22,6 +22,7 @@ use crate::columns::Cell;
 use crate::dead::{Fault, FaultBox};
 use crate::fields::{Fields, Kind};
 use crate::json::bom_length;
+use crate::judge::Judge;
 use crate::{Decoded, Error, Limits, Reason};
 use record::{Record, Split};
 
@@ -118,7 +119,7 @@ impl CsvDecoder {
         limits: Limits,
         origin: &str,
     ) -> Result<Decoded, Error> {
-        let plan = BlockPlan::of_body(Arc::clone(schema), body, origin, limits)?;
+        let plan = BlockPlan::of_body(Arc::clone(schema), body, origin, limits, Judge::new(None))?;
         let (mut decoder, bytes, lines) =
             CsvDecoder::after_header(Arc::clone(schema), body, options, limits, origin)?;
         let mut block = Block::new(&plan, 1, 0);
@@ -181,7 +182,8 @@ impl CsvDecoder {
                 Some(used)
             }
             Split::Whole(record) => {
-                match self.careful(&record, cells) {
+                let read = self.careful(&record, cells);
+                match read.and_then(|()| block.judge.check(&self.fields.schema, cells)) {
                     Ok(()) => block.good(cells),
                     Err(fault) => {
                         cells.fill(Cell::Null);
@@ -201,7 +203,7 @@ impl Decoder for CsvDecoder {
         let mut at = 0;
         while block.has_room() && at < input.len() {
             let rest = &input[at..];
-            if let Some(used) = self.fast(rest, &mut block.columns) {
+            if let Some(used) = self.fast(rest, &mut block.columns, &block.judge) {
                 block.advance(1, used);
                 at += used;
                 continue;

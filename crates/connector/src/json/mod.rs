@@ -12,13 +12,14 @@ mod write;
 use std::sync::Arc;
 
 use memchr::memchr;
-use millrace_event::{Schema, Value};
+use millrace_event::{EventTime, Rules, Schema, Value};
 
 use crate::block::{Block, BlockPlan, Decoder};
 use crate::cell::cell_to_value;
 use crate::columns::Cell;
 use crate::dead::Fault;
 use crate::fields::Fields;
+use crate::judge::Judge;
 use crate::{DeadLetter, Decoded, Error, Limits, Position};
 
 pub(crate) use raw::{duplicate_key, nested_to_value, sort_by_key};
@@ -30,11 +31,20 @@ pub(crate) use write::{Written, float_parts, write_float, write_string, write_wo
 pub struct JsonDecoder {
     fields: Fields,
     limits: Limits,
+    judge: Judge,
 }
 
 impl JsonDecoder {
     pub fn new(schema: Arc<Schema>, limits: Limits) -> JsonDecoder {
-        JsonDecoder { fields: Fields::new(schema), limits: limits.bounded() }
+        let judge = Judge::new(None);
+        JsonDecoder { fields: Fields::new(schema), limits: limits.bounded(), judge }
+    }
+
+    /// A record that is against these rules at this time of the receiving clock becomes a dead
+    /// letter, too.
+    #[must_use]
+    pub fn with_rules(self, rules: Arc<Rules>, received: EventTime) -> JsonDecoder {
+        JsonDecoder { judge: Judge { rules: Some(rules), received }, ..self }
     }
 
     /// Reads a whole body of lines, one object each (NDJSON). Empty lines are no records; the last
@@ -67,7 +77,8 @@ impl JsonDecoder {
     /// The dead letter that the record would become.
     pub fn row(&self, object: &[u8], origin: &str) -> Result<Vec<Value>, Box<DeadLetter>> {
         let mut cells = vec![Cell::Null; self.fields.len()];
-        match object::read(&self.fields, &self.limits, object, &mut cells) {
+        let read = object::read(&self.fields, &self.limits, object, &mut cells);
+        match read.and_then(|()| self.judge.check(&self.fields.schema, &cells)) {
             Ok(()) => Ok(cells
                 .into_iter()
                 .zip(&self.fields.schema.fields)
@@ -84,7 +95,8 @@ impl JsonDecoder {
 
     /// A block without bounds of its own: the body is one already.
     fn body_block(&self, body: &[u8], origin: &str) -> Result<Block, Error> {
-        let plan = BlockPlan::of_body(Arc::clone(&self.fields.schema), body, origin, self.limits)?;
+        let schema = Arc::clone(&self.fields.schema);
+        let plan = BlockPlan::of_body(schema, body, origin, self.limits, self.judge.clone())?;
         Ok(Block::new(&plan, 1, 0))
     }
 }
@@ -131,7 +143,8 @@ fn read_record<'a>(fields: &Fields, record: &'a [u8], cells: &mut [Cell<'a>], bl
     if record.trim_ascii().is_empty() {
         return;
     }
-    match object::read(fields, &block.limits, record, cells) {
+    let read = object::read(fields, &block.limits, record, cells);
+    match read.and_then(|()| block.judge.check(&fields.schema, cells)) {
         Ok(()) => block.good(cells),
         Err(fault) => {
             cells.fill(Cell::Null);

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use arrow_array::{Array as _, RecordBatch, new_empty_array};
 use arrow_schema::DataType;
-use millrace_event::{Batch, Column, Mark, Schema};
+use millrace_event::{Batch, Column, Data, EventTime, Mark, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
 use super::from_arrow::{Filled, array_to_column};
 use super::shown::shown;
-use crate::dead::Fault;
+use crate::dead::{Fault, FaultBox};
 use crate::fields::Fields;
 use crate::json::{TimeFormat, write_json, write_string};
-use crate::{DeadLetter, Decoded, Error, Limits, Position};
+use crate::judge::Judge;
+use crate::{DeadLetter, Decoded, Error, FileOptions, Limits, Position};
 
 /// The most rows that are taken from the file at once.
 const ROWS_MAX: usize = 2_048;
@@ -26,6 +27,7 @@ pub(crate) struct ParquetSource {
     origin: Arc<str>,
     fields: Fields,
     limits: Limits,
+    judge: Judge,
     reader: ParquetRecordBatchReader,
     /// Per field of the schema: its column in the batches that are read.
     columns: Vec<Option<usize>>,
@@ -52,7 +54,7 @@ impl ParquetSource {
         file: File,
         schema: Arc<Schema>,
         limits: Limits,
-        resume: Option<Position>,
+        options: &FileOptions,
     ) -> Result<ParquetSource, Error> {
         let fields = Fields::new(schema);
         let origin: Arc<str> = Arc::from(path.to_string_lossy());
@@ -60,7 +62,7 @@ impl ParquetSource {
             ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(path))?;
         let (roots, columns) = columns_of(&fields, builder.schema(), &limits, &origin)?;
         let rows_total = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let row = first_row(path, resume, rows_total)?;
+        let row = first_row(path, options.resume, rows_total)?;
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
         // A block's texts must stay below what a column can address.
         let rows_max = (u32::MAX as usize / limits.field_bytes.max(1)).clamp(1, ROWS_MAX);
@@ -75,6 +77,7 @@ impl ParquetSource {
             origin,
             fields,
             limits,
+            judge: Judge::new(options.rules.clone()),
             reader,
             columns,
             pending: None,
@@ -82,6 +85,10 @@ impl ParquetSource {
             rows_total,
             broken: false,
         })
+    }
+
+    pub fn receive_at(&mut self, received: EventTime) {
+        self.judge.received = received;
     }
 
     pub fn rows_total(&self) -> u64 {
@@ -177,9 +184,25 @@ impl ParquetSource {
                 faults.extend((0..rows).filter(null).map(missing));
             }
         }
+        if self.judge.rules.is_some() {
+            // Behind the others: what cannot be read is not judged.
+            faults.extend((0..rows).filter_map(|row| Some((row, *self.refused(filled, row)?))));
+        }
         faults.sort_by_key(|(row, _)| *row);
         faults.dedup_by_key(|(row, _)| *row);
         faults
+    }
+
+    fn refused(&self, filled: &[Filled], row: usize) -> Option<FaultBox> {
+        let column = |field: usize| filled.get(field).map(|filled| &filled.column.data);
+        let time = match column(self.fields.schema.time)? {
+            Data::Word(words) => *words.get(row)?,
+            Data::Float(_) | Data::Text(_) | Data::Nested(_) => return None,
+        };
+        self.judge.fault(time, |field| match column(field)? {
+            Data::Text(texts) => Some(texts.get(row).len()),
+            Data::Word(_) | Data::Float(_) | Data::Nested(_) => None,
+        })
     }
 
     /// The bytes of the letter are the row's columns as JSON, so that it can be mended and sent.

@@ -3,12 +3,13 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millrace_event::Schema;
+use millrace_event::{EventTime, Rules, Schema};
 
 use super::feed::{AtEnd, Feed};
 use crate::block::{BlockPlan, Decoder};
 use crate::csv::CsvDecoder;
 use crate::format::Format;
+use crate::judge::Judge;
 use crate::parquet::ParquetSource;
 use crate::{CsvOptions, Decoded, Error, JsonDecoder, Limits, Position};
 
@@ -20,6 +21,8 @@ pub struct FileOptions {
     pub csv: CsvOptions,
     /// Where to begin: a position that this file was left at. `None` is the first record.
     pub resume: Option<Position>,
+    /// A record that is against them becomes a dead letter, too.
+    pub rules: Option<Arc<Rules>>,
 }
 
 /// How much of a file has been read.
@@ -78,6 +81,7 @@ impl FileSource {
             schema: Arc::clone(&schema),
             origin: Arc::from(path.to_string_lossy()),
             limits,
+            judge: Judge::new(options.rules.clone()),
             rows_max: 0,
             bytes_max: limits.block_bytes,
         };
@@ -91,12 +95,20 @@ impl FileSource {
                 Reader::Csv(feed, Box::new(decoder))
             }
             Format::Parquet => {
-                let source = ParquetSource::open(&path, file, schema, limits, options.resume)?;
+                let source = ParquetSource::open(&path, file, schema, limits, options)?;
                 total = source.rows_total();
                 Reader::Parquet(Box::new(source))
             }
         };
         Ok(FileSource { path, plan, reader, total })
+    }
+
+    /// Tells the receiving clock by which the next blocks are judged.
+    pub fn receive_at(&mut self, received: EventTime) {
+        match &mut self.reader {
+            Reader::Json(..) | Reader::Csv(..) => self.plan.judge.received = received,
+            Reader::Parquet(source) => source.receive_at(received),
+        }
     }
 
     /// The next block of at most `max_rows` records, good and bad; `None` at the end of the file.

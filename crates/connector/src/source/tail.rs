@@ -3,13 +3,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millrace_event::Schema;
+use millrace_event::{EventTime, Schema};
 
 use super::feed::{AtEnd, Feed};
 use super::file::feed_from;
 use crate::block::{Block, BlockPlan};
 use crate::dead::Fault;
 use crate::format::Format;
+use crate::judge::Judge;
 use crate::{Decoded, Error, FileOptions, JsonDecoder, Position, Reason};
 
 /// What happened to a tailed file, other than growing.
@@ -70,6 +71,7 @@ impl TailSource {
             schema: Arc::clone(&schema),
             origin: Arc::from(path.to_string_lossy()),
             limits,
+            judge: Judge::new(options.rules.clone()),
             rows_max: 0,
             bytes_max: limits.block_bytes,
         };
@@ -79,6 +81,11 @@ impl TailSource {
     /// Where the next poll begins, for [`FileOptions::resume`].
     pub fn position(&self) -> Position {
         self.feed.position()
+    }
+
+    /// Tells the receiving clock by which the next polls judge.
+    pub fn receive_at(&mut self, received: EventTime) {
+        self.plan.judge.received = received;
     }
 
     /// Reads what was written since the last poll, at most `max_rows` records.

@@ -8,6 +8,7 @@ mod json;
 mod parquet;
 mod round_trip;
 mod rows;
+mod rules;
 mod sinks;
 mod sources;
 mod tail;

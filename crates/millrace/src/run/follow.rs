@@ -12,7 +12,7 @@ use std::time::Duration;
 use millrace_connector::{
     CsvOptions, DeadLetter, Decoded, FileOptions, FileSource, Position, TailSource,
 };
-use millrace_event::Schema;
+use millrace_event::{EventTime, Schema};
 use millrace_stream::live::{
     DeadEvent, Delivery, Live, LiveError, PIECE_ROWS, Piece, Receipt, Recovery, now, pieces,
 };
@@ -81,6 +81,7 @@ pub fn start(
             limits: project.config.limits(),
             csv: CsvOptions { delimiter: configured.delimiter as u8, ..CsvOptions::default() },
             resume: None,
+            rules: Some(Arc::clone(live.rules(stream))),
         };
         let follower = Follower { stream, schema, live: live.clone(), options, files };
         let stop = stop.clone();
@@ -154,6 +155,7 @@ impl Follower {
 
     fn step(&mut self, index: usize) -> Result<Found, Stopped> {
         let Some(file) = self.files.get_mut(index) else { return Ok(Found::Nothing) };
+        let received = now();
         let read = match &mut file.source {
             Source::Done => return Ok(Found::Nothing),
             Source::GivenUp => return Ok(Found::Absent),
@@ -169,17 +171,20 @@ impl Follower {
                 };
                 return Ok(Found::More);
             }
-            Source::Growing(source) => source.poll(ROWS).map(|tailed| {
-                let at_end = tailed.caught_up;
-                (Some(tailed.decoded), at_end)
-            }),
-            Source::Whole(source) => source.next_block(ROWS).map(|block| (block, false)),
+            Source::Growing(source) => {
+                source.receive_at(received);
+                source.poll(ROWS).map(|tailed| (Some(tailed.decoded), tailed.caught_up))
+            }
+            Source::Whole(source) => {
+                source.receive_at(received);
+                source.next_block(ROWS).map(|block| (block, false))
+            }
         };
         match read {
             Ok((Some(decoded), at_end)) => {
                 let found = if at_end { Found::Nothing } else { Found::More };
                 if decoded.records() > 0 {
-                    file.hand_over(&self.live, self.stream, &self.schema, decoded)?;
+                    file.hand_over(&self.live, (self.stream, &self.schema), decoded, received)?;
                 }
                 Ok(found)
             }
@@ -221,14 +226,13 @@ impl Followed {
     fn hand_over(
         &mut self,
         live: &Live,
-        stream: usize,
-        schema: &Schema,
+        (stream, schema): (usize, &Schema),
         decoded: Decoded,
+        received: EventTime,
     ) -> Result<(), Stopped> {
         let Decoded { batch, dead, position } = decoded;
         let letter = |letter: &DeadLetter| self.letter(&schema.stream, letter);
         let mut dead: Vec<DeadEvent> = dead.iter().map(letter).collect();
-        let received = now();
         for Piece { batch, is_last } in pieces(batch) {
             let (done, receipt) = channel();
             let delivery = Delivery {

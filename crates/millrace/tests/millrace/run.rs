@@ -184,6 +184,35 @@ fn files_are_followed_while_they_grow_and_go_on_after_a_kill() {
 }
 
 #[test]
+fn what_a_followed_file_holds_against_the_rules_keeps_its_bytes_and_place() {
+    let folder = project();
+    let config = "[streams.payments]\nfiles = [\"a.ndjson\", \"b.csv\"]\n";
+    std::fs::write(folder.path().join("millrace.toml"), config).unwrap();
+    let far = payment(2, "A").replace("2026", "2999");
+    let long = payment(3, &"k".repeat(70_000));
+    let lines = [payment(1, "A"), far.clone(), long.clone()].concat();
+    std::fs::write(folder.path().join("a.ndjson"), lines).unwrap();
+    let row = "4,2999-01-05T12:06:00Z,A,1.00,true";
+    let rows = format!("payment_id,at,card,amount,approved\n{row}\n");
+    std::fs::write(folder.path().join("b.csv"), rows).unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let listed = || server.get("/v1/dead-letters")["dead_letters"].as_array().unwrap().clone();
+    until("both files are read", || listed().len() == 3);
+    let expected = [
+        ("a.ndjson", "line 2 (byte", "future", far.trim_end()),
+        ("a.ndjson", "line 3 (byte", "long-key", long.trim_end()),
+        ("b.csv", "line 2 (byte", "future", row),
+    ];
+    for (origin, place, reason, record) in expected {
+        let is_it = |l: &Value| l["origin"] == origin && l["reason"] == reason;
+        let letter = listed().into_iter().find(is_it).unwrap();
+        assert!(letter["position"].as_str().unwrap().starts_with(place), "{}", letter["position"]);
+        assert_eq!(letter["record"], record);
+    }
+    server.stop();
+}
+
+#[test]
 fn letters_are_mended_and_late_events_replayed_on_a_running_server() {
     let folder = project();
     let server = Server::start(folder.path(), &[]);

@@ -1,43 +1,44 @@
 //! Dead letters that the engine itself writes, for events that were decoded but cannot be taken.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use millrace_event::{Batch, Data};
+use millrace_event::{Batch, Column, Data, Refusal, Rules, Span};
 use millrace_feature::plan::Plan;
 use millrace_store::Log;
 use millrace_store::checkpoint::KEY_BYTES_MAX;
 
 use super::DeadEvent;
 
-/// Why an event cannot be taken: a stable name, and what to do.
+/// A refusal as others tell it.
 #[derive(Clone, Copy, Debug)]
 pub struct Cause {
     pub reason: &'static str,
     pub message: &'static str,
 }
 
+impl Cause {
+    const fn of(refusal: Refusal) -> Cause {
+        Cause { reason: refusal.name(), message: refusal.message() }
+    }
+}
+
 /// The event time is too far ahead of the receiving clock.
-pub const FUTURE: Cause = Cause {
-    reason: "future",
-    message: "the event time lies too far in the future; mend the sender's clock",
-};
+pub const FUTURE: Cause = Cause::of(Refusal::Future);
 
 /// An entity key is longer than a checkpoint can hold.
-pub const LONG_KEY: Cause = Cause {
-    reason: "long-key",
-    message: "an entity key is longer than 65535 bytes; send a shorter one",
-};
+pub const LONG_KEY: Cause = Cause::of(Refusal::LongKey);
 
 /// Bytes that are kept of a letter that would not fit into one record of its log.
 const KEPT_BYTES: usize = 4 << 20;
 
-/// Letters for these rows. Sources that still have the original bytes refuse such events before
-/// they come here; these are written out field by field.
+/// Letters for these rows, written out field by field. Sources judge their records by
+/// [`super::Live::rules`] where they still have the original bytes; this is for those that do not.
 pub(super) fn letters_of(
     batch: &Batch,
     rows: &[u32],
     origin: &str,
-    cause: Cause,
+    refusal: Refusal,
 ) -> Vec<DeadEvent> {
     let letter = |row: &u32| {
         let fields: BTreeMap<String, String> = batch
@@ -51,8 +52,8 @@ pub(super) fn letters_of(
             stream: Some(batch.schema.stream.to_string()),
             origin: origin.to_owned(),
             position: format!("row {row}"),
-            reason: cause.reason.to_owned(),
-            message: cause.message.to_owned(),
+            reason: refusal.name().to_owned(),
+            message: refusal.message().to_owned(),
             bytes: serde_json::to_vec(&fields).unwrap_or_default(),
         }
     };
@@ -70,31 +71,36 @@ pub(super) fn encode(mut letter: DeadEvent) -> Vec<u8> {
     serde_json::to_vec(&letter).unwrap_or_default()
 }
 
+/// What the events of each stream must keep.
+pub(super) fn rules_of(plan: &Plan, future_max: Span) -> Vec<Arc<Rules>> {
+    let of = |stream: usize| {
+        let groups = plan.groups.iter().filter(|group| group.stream == stream);
+        let keys = groups.map(|group| group.keys.clone()).collect();
+        Arc::new(Rules { future_max, keys, key_bytes_max: KEY_BYTES_MAX })
+    };
+    (0..plan.streams.len()).map(of).collect()
+}
+
 /// The rows with a key that no checkpoint could hold.
-pub fn rows_with_long_keys(plan: &Plan, stream: usize, batch: &Batch) -> Vec<u32> {
-    let mut long = Vec::new();
-    for group in plan.groups.iter().filter(|group| group.stream == stream) {
-        // A batch whose texts are short together needs no second look.
-        let columns = || group.keys.iter().map(|field| &batch.columns[*field].data);
-        let bytes_of = |data: &Data| match data {
-            Data::Text(texts) => texts.bytes_len(),
-            Data::Word(_) | Data::Float(_) | Data::Nested(_) => 0,
-        };
-        if columns().map(bytes_of).sum::<usize>() + group.keys.len() * 8 <= KEY_BYTES_MAX {
-            continue;
-        }
-        let key_bytes = |row: usize| {
-            let of = |data: &Data| match data {
-                Data::Text(texts) => size_of::<u32>() + texts.get(row).len(),
-                Data::Word(_) | Data::Float(_) | Data::Nested(_) => size_of::<i64>(),
-            };
-            columns().map(of).sum::<usize>()
-        };
-        long.extend(
-            (0..batch.len()).filter(|row| key_bytes(*row) > KEY_BYTES_MAX).map(|r| r as u32),
-        );
+pub(super) fn long_rows(rules: &Rules, batch: &Batch) -> Vec<u32> {
+    let texts = |column: &Column| match &column.data {
+        Data::Text(texts) => texts.bytes_len(),
+        Data::Word(_) | Data::Float(_) | Data::Nested(_) => 0,
+    };
+    // A batch whose texts are short together needs no second look.
+    if rules.surely_short(batch.columns.iter().map(texts).sum()) {
+        return Vec::new();
     }
-    long.sort_unstable();
-    long.dedup();
-    long
+    let is_long = |row: &u32| {
+        rules.has_long_key(|field| match &batch.columns[field].data {
+            Data::Text(texts) => Some(texts.get(*row as usize).len()),
+            Data::Word(_) | Data::Float(_) | Data::Nested(_) => None,
+        })
+    };
+    (0..batch.len() as u32).filter(is_long).collect()
+}
+
+/// The rows with a key that no checkpoint could hold, for who reads without [`super::Live::rules`].
+pub fn rows_with_long_keys(plan: &Plan, stream: usize, batch: &Batch) -> Vec<u32> {
+    rules_of(plan, Span(0)).get(stream).map_or_else(Vec::new, |rules| long_rows(rules, batch))
 }

@@ -29,7 +29,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use millrace_event::{Batch, EventTime, Key, Span};
+use millrace_event::{Batch, EventTime, Key, Rules, Span};
 use millrace_feature::plan::Plan;
 use millrace_store::{Access, Disk, FileDisk, StoreError};
 use thiserror::Error;
@@ -244,6 +244,7 @@ pub struct Live {
     handle: Arc<Handle>,
     threads: Arc<std::sync::Mutex<Vec<JoinHandle<()>>>>,
     progress: Arc<Progress>,
+    rules: Arc<[Arc<Rules>]>,
 }
 
 /// When the last one goes away, the threads end.
@@ -278,14 +279,21 @@ impl Live {
         let inbox = Arc::new(Inbox::new(settings.inbox_max));
         let recovered = recovery::recover(disk, Arc::clone(&plan), &settings)?;
         let handle = Arc::new(Handle(Arc::clone(&inbox)));
-        let started = threads::start(recovered, inbox, settings)?;
+        let rules: Arc<[_]> = letters::rules_of(&plan, settings.engine.future_max).into();
+        let started = threads::start(recovered, inbox, settings, Arc::clone(&rules))?;
         let Started { threads, progress, recovery } = started;
         let threads = Arc::new(std::sync::Mutex::new(threads));
-        Ok((Live { plan, handle, threads, progress }, recovery))
+        Ok((Live { plan, handle, threads, progress, rules }, recovery))
     }
 
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// What the events of this stream must keep to be taken. A source judges by them while it has
+    /// the bytes of a record, at the receiving clock that it gives with the delivery.
+    pub fn rules(&self, stream: usize) -> &Arc<Rules> {
+        &self.rules[stream]
     }
 
     /// Hands events over: `applied` is called when they can be read, `durable` when they are on the

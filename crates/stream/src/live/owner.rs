@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use millrace_event::{Batch, EventTime, Span};
+use millrace_event::{Batch, EventTime, Refusal, Rules, Span};
 use millrace_store::{Disk, Log, StoreError};
 
 use super::checkpointer::{Report, Task};
@@ -13,7 +13,7 @@ use super::clock::now;
 use super::committer::{Commit, Progress, acknowledge};
 use super::cycle::Phase;
 use super::inbox::{Inbox, Next};
-use super::letters::{self, letters_of, rows_with_long_keys};
+use super::letters::{self, letters_of, long_rows};
 use super::record::{
     Judged, bytes_of, encode_delivery, encode_late, encode_letters, encode_replay, set_letters,
 };
@@ -135,6 +135,8 @@ pub(super) struct Owner {
     pub(super) engine: Engine,
     pub(super) counters: Counters,
     pub(super) settings: LiveSettings,
+    /// By stream.
+    pub(super) rules: Arc<[Arc<Rules>]>,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) commits: Sender<Commit>,
     pub(super) progress: Arc<Progress>,
@@ -244,9 +246,9 @@ impl Owner {
     fn take(&mut self, delivery: Delivery) -> Result<(Records, Receipt), LiveError> {
         let Delivery { stream, partition, mut batch, dead, received, position } = delivery;
         let mut dead = dead;
-        let long = rows_with_long_keys(self.engine.plan(), stream, &batch);
+        let long = long_rows(&self.rules[stream], &batch);
         if !long.is_empty() {
-            dead.extend(letters_of(&batch, &long, &partition, letters::LONG_KEY));
+            dead.extend(letters_of(&batch, &long, &partition, Refusal::LongKey));
             let rows = 0..batch.len() as u32;
             batch = batch.select(&rows.filter(|row| !long.contains(row)).collect::<Vec<_>>());
         }
@@ -271,7 +273,7 @@ impl Owner {
             let late_rows = applied.rows(Fate::Late);
             late = (!late_rows.is_empty()).then(|| encode_late(&batch.select(&late_rows)));
             let future = applied.rows(Fate::Future);
-            dead.extend(letters_of(&batch, &future, &partition, letters::FUTURE));
+            dead.extend(letters_of(&batch, &future, &partition, Refusal::Future));
             receipt.applied = applied.count(Fate::Applied) as u64;
             receipt.duplicate = applied.count(Fate::Duplicate) as u64;
             receipt.late = late_rows.len() as u64;

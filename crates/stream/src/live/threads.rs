@@ -6,6 +6,8 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use millrace_event::Rules;
+
 use super::checkpointer::{self, Checkpointer};
 use super::committer::{self, Progress};
 use super::cycle::Phase;
@@ -25,6 +27,7 @@ pub(super) fn start(
     recovered: Recovered,
     inbox: Arc<Inbox>,
     settings: LiveSettings,
+    rules: Arc<[Arc<Rules>]>,
 ) -> Result<Started, LiveError> {
     let Recovered { engine, counters, logs, checkpoints, live, disk, mut recovery } = recovered;
     let (commits, commit_queue) = channel();
@@ -42,6 +45,7 @@ pub(super) fn start(
         engine,
         counters,
         settings,
+        rules,
         disk,
         commits,
         progress: Arc::clone(&progress),
