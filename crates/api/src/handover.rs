@@ -111,8 +111,8 @@ impl<'a> HandOver<'a> {
         HandOver { live, queue, meters, stream, partition, tally, receipts }
     }
 
-    /// Hands the events and dead letters over; returns when they can be read. The dead
-    /// letters have whatever is against [`Live::rules`] at that moment.
+    /// Hands the events and dead letters over; returns when they can be read. What was against
+    /// [`Live::rules`] when it arrived is among the dead letters.
     ///
     /// # Errors
     /// When the engine is busy or has stopped. Before the first piece nothing has been taken then.
