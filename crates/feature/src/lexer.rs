@@ -189,8 +189,12 @@ fn sign(rest: &[u8]) -> (TokenKind, usize) {
     kind
 }
 
-/// A control character alone, or a whole run of characters beyond ASCII.
+/// A text in single quotes, a control character alone, or a run of characters beyond ASCII.
 fn unknown(rest: &[u8]) -> usize {
+    if let [b'\'', quoted @ ..] = rest {
+        let inner = quoted.iter().take_while(|b| !matches!(b, b'\'' | b'\n' | b'\r')).count();
+        return if quoted.get(inner) == Some(&b'\'') { inner + 2 } else { 1 };
+    }
     rest.iter().take_while(|b| !b.is_ascii()).count().max(1)
 }
 

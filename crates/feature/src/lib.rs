@@ -15,6 +15,7 @@ mod ast;
 mod canonical;
 mod compile;
 mod diagnostic;
+mod foreign;
 mod format;
 mod lexer;
 mod lineage;

@@ -45,12 +45,14 @@ impl Lower<'_> {
         let name = self.first_name(id, NodeKind::Name)?;
         let retracts = self.first(id, NodeKind::Retracts).map(|r| self.span(r));
         let mut fields = Vec::new();
+        let mut roles_lost = false;
         for (item, parsed) in self.items(id) {
             if self.kind(item) == NodeKind::Field {
                 fields.extend(self.field(item, parsed));
+                roles_lost |= !parsed;
             }
         }
-        Some(Stream { name, retracts, fields, broken: self.is_broken(id) })
+        Some(Stream { name, retracts, fields, broken: self.is_broken(id), roles_lost })
     }
 
     fn field(&mut self, id: NodeId, parsed: bool) -> Option<Field> {

@@ -63,7 +63,9 @@ impl Lower<'_> {
     fn binary(&mut self, id: NodeId) -> Option<ExprKind> {
         let token = self.tree.signs(id).next()?;
         let operator = match token.kind {
-            TokenKind::Word if self.token_text(token) == "or" => BinaryOperator::Or,
+            TokenKind::Word if self.token_text(token).eq_ignore_ascii_case("or") => {
+                BinaryOperator::Or
+            }
             TokenKind::Word => BinaryOperator::And,
             TokenKind::DoubleBar => BinaryOperator::Or,
             TokenKind::DoubleAmpersand => BinaryOperator::And,

@@ -3,6 +3,7 @@
 use millrace_event::Span;
 
 use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::foreign;
 use crate::lexer::{Token, TokenKind};
 use crate::source::SourceSpan;
 use crate::tree::{Node, NodeId, NodeKind, Tree};
@@ -116,11 +117,18 @@ impl<'a> Lower<'a> {
         match self.token_text(token).parse::<Span>() {
             Ok(value) => Some(At { value, span }),
             Err(reason) => {
-                let message = format!("`{}` is no duration: {reason}", self.token_text(token));
-                self.sink.push(
-                    Diagnostic::error(Code::BadDuration, span, message)
-                        .hint("write a whole number and one unit of us, ms, s, m, h, d: `90m`"),
-                );
+                let text = self.token_text(token);
+                let told = format!("`{text}` is no duration: {reason}");
+                let told = Diagnostic::error(Code::BadDuration, span, told);
+                let digits = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'_').count();
+                let (number, unit) = text.split_at(digits);
+                self.sink.push(match foreign::duration(number, unit) {
+                    Some((ours, true)) => told.hint(format!("write `{ours}`")).fix(span, ours),
+                    Some((ours, false)) => told.hint(format!("write a fixed length: `{ours}`")),
+                    None => {
+                        told.hint("write a whole number and one unit of us, ms, s, m, h, d: `90m`")
+                    }
+                });
                 None
             }
         }

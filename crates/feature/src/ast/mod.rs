@@ -67,6 +67,8 @@ pub(crate) struct Stream {
     pub retracts: Option<SourceSpan>,
     pub fields: Vec<Field>,
     pub broken: bool,
+    /// Whether a field has lost what stands behind its name, such as that it is the id.
+    pub roles_lost: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -6,13 +6,21 @@ use crate::source::{Lines, SourceFile, SourceSpan};
 
 use super::{Diagnostic, Severity};
 
-/// All diagnostics as text, each with its place, its line and what to do, and a count at the end.
+/// Diagnostics that a text shows; of more, only how many there are.
+const RENDERED_MAX: usize = 50;
+
+/// Diagnostics as text, each with its place, its line and what to do, and a count at the end. Of
+/// more than 50 the first are shown: one mistake can be at fault for all.
 pub fn render(diagnostics: &[Diagnostic], sources: &[SourceFile]) -> String {
     let lines: Vec<Lines> = sources.iter().map(|s| Lines::new(&s.text)).collect();
     let mut out = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().take(RENDERED_MAX) {
         render_one(&mut out, diagnostic, sources, &lines);
         out.push('\n');
+    }
+    let more = diagnostics.len().saturating_sub(RENDERED_MAX);
+    if more > 0 {
+        push(&mut out, format_args!("and {more} more, to be seen once these are mended\n\n"));
     }
     out.push_str(&summary(diagnostics));
     out

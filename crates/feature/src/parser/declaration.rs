@@ -4,6 +4,12 @@ use crate::lexer::TokenKind;
 use crate::tree::NodeKind;
 
 use super::Parser;
+use super::foreign::Advice;
+
+/// A word that says what a field of a stream is for.
+fn is_modifier(word: &str) -> bool {
+    matches!(word, "id" | "time" | "late")
+}
 
 impl Parser<'_, '_> {
     /// `entity card, device : int`
@@ -47,13 +53,19 @@ impl Parser<'_, '_> {
             if !self.failed && self.is_at_field_modifier() {
                 self.comma_list(Parser::field_modifier);
             }
+            if !self.failed && self.is_at_field_modifier() && is_modifier(self.word(0)) {
+                let advice = Advice::hint("a comma stands between them: `time, late 10m`");
+                self.expected_but("`,` or the next field", Some(advice));
+            }
         }
         self.finish();
     }
 
-    /// A word that is not the next field's name.
+    /// A word that is not the next field's name, be it one whose colon is missing.
     fn is_at_field_modifier(&self) -> bool {
-        self.is(TokenKind::Word) && self.kind(1) != Some(TokenKind::Colon)
+        self.is(TokenKind::Word)
+            && self.kind(1) != Some(TokenKind::Colon)
+            && (is_modifier(self.word(0)) || !self.is_first_on_line())
     }
 
     fn field_modifier(&mut self) {
@@ -64,7 +76,10 @@ impl Parser<'_, '_> {
                 self.bump();
                 self.expect(TokenKind::Duration);
             }
-            _ => self.expected("`id`, `time`, `late 10m`, or the next field"),
+            _ => {
+                let advice = self.for_modifier();
+                self.expected_but("`id`, `time`, `late 10m`, or the next field", advice);
+            }
         }
         self.finish();
     }
@@ -197,7 +212,9 @@ impl Parser<'_, '_> {
             "use" | "let" | "owner" | "fresh" => return false,
             _ if self.is_first_on_line() => return false,
             _ => {
-                self.expected("`where`, `over`, `every`, `default`, or the next feature");
+                let advice = self.for_clause();
+                let what = "`where`, `over`, `every`, `default`, or the next feature";
+                self.expected_but(what, advice);
                 return false;
             }
         };

@@ -5,9 +5,8 @@
 //! Each rule returns the height of its tree, which is bounded, so that every later pass may
 //! recurse.
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Code;
 use crate::lexer::TokenKind;
-use crate::source::SourceSpan;
 use crate::tree::{NodeKind, is_reserved};
 
 use super::{EXPRESSION_HEIGHT_MAX, NESTING_MAX, Parser};
@@ -91,6 +90,8 @@ impl Parser<'_, '_> {
         let operator = match (self.kind(0)?, self.word(0)) {
             (TokenKind::Word, "or") => (Power::Or, NodeKind::Binary),
             (TokenKind::Word, "and") => (Power::And, NodeKind::Binary),
+            (TokenKind::Word, "OR" | "Or") if self.is_inside() => (Power::Or, NodeKind::Binary),
+            (TokenKind::Word, "AND" | "And") if self.is_inside() => (Power::And, NodeKind::Binary),
             (TokenKind::Word, "is") => (Power::Compare, NodeKind::IsNull),
             (TokenKind::Word, "in") => (Power::Compare, NodeKind::In),
             (TokenKind::Word, "not") if self.word(1) == "in" => (Power::Compare, NodeKind::In),
@@ -116,6 +117,11 @@ impl Parser<'_, '_> {
         Some(operator)
     }
 
+    /// Whether the word at hand cannot be the name of the next item.
+    fn is_inside(&self) -> bool {
+        !self.is_first_on_line() && self.kind(1) != Some(TokenKind::Equal)
+    }
+
     /// Takes the operator and what follows it.
     fn right_side(&mut self, kind: NodeKind, power: Power) -> Height {
         self.eat_word("not");
@@ -130,7 +136,8 @@ impl Parser<'_, '_> {
                 if self.is(TokenKind::OpenBracket) {
                     self.list()
                 } else {
-                    self.expected("a list, such as `[\"a\", \"b\"]`");
+                    let advice = self.for_list();
+                    self.expected_but("a list, such as `[\"a\", \"b\"]`", advice);
                     0
                 }
             }
@@ -142,26 +149,6 @@ impl Parser<'_, '_> {
                 Power::Product => self.prefix(),
             },
         }
-    }
-
-    /// Operators of other languages are understood, with the word to write instead.
-    fn foreign_operator(&mut self) {
-        let Some(token) = self.token(0) else { return };
-        let (given, ours) = match token.kind {
-            TokenKind::DoubleEqual => ("==", "="),
-            TokenKind::LessGreater => ("<>", "!="),
-            TokenKind::DoubleAmpersand => ("&&", "and"),
-            TokenKind::DoubleBar => ("||", "or"),
-            TokenKind::Exclamation => ("!", "not "),
-            _ => return,
-        };
-        let span = SourceSpan { file: self.file, start: token.start, end: token.end };
-        let ours_shown = ours.trim_end();
-        self.sink.push(
-            Diagnostic::error(Code::Syntax, span, format!("`{given}` is no operator here"))
-                .hint(format!("write `{ours_shown}`"))
-                .fix(span, ours),
-        );
     }
 
     fn prefix(&mut self) -> Height {
@@ -279,6 +266,7 @@ impl Parser<'_, '_> {
                 p.start(NodeKind::Call);
                 p.name("a function");
                 p.bump();
+                p.star_argument();
                 let height = p.elements(TokenKind::CloseParen);
                 p.finish();
                 height
@@ -307,11 +295,9 @@ impl Parser<'_, '_> {
         while !self.failed && !self.eat(close) {
             height = height.max(self.expression_height());
             if !self.failed && !self.eat(TokenKind::Comma) && !self.is(close) {
-                self.expected(if close == TokenKind::CloseParen {
-                    "`,` or `)`"
-                } else {
-                    "`,` or `]`"
-                });
+                let advice = self.for_arguments();
+                let is_call = close == TokenKind::CloseParen;
+                self.expected_but(if is_call { "`,` or `)`" } else { "`,` or `]`" }, advice);
             }
         }
         height

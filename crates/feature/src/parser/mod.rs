@@ -6,6 +6,7 @@
 
 mod declaration;
 mod expression;
+mod foreign;
 mod later;
 mod test;
 
@@ -14,6 +15,8 @@ use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::lexer::{Token, TokenKind, text_to_tokens};
 use crate::source::SourceSpan;
 use crate::tree::{Builder, NodeKind, Tree, is_reserved, kind_name};
+
+use foreign::Advice;
 
 /// Parentheses, calls, lists, `if`, `not` and `-` inside each other.
 pub const NESTING_MAX: usize = 64;
@@ -102,17 +105,12 @@ impl Parser<'_, '_> {
                     )
                     .hint("end it with `\"` on the same line; write a line break as `\\n`"),
                 ),
-                TokenKind::Unknown => self.sink.push(
-                    Diagnostic::error(
-                        Code::UnexpectedCharacter,
-                        span,
-                        format!(
-                            "unexpected {:?}",
-                            &self.text[token.start as usize..token.end as usize]
-                        ),
-                    )
-                    .hint("names are made of ASCII letters, digits and `_`"),
-                ),
+                TokenKind::Unknown => {
+                    let text = &self.text[token.start as usize..token.end as usize];
+                    let message = format!("unexpected {text:?}");
+                    let told = Diagnostic::error(Code::UnexpectedCharacter, span, message);
+                    self.sink.push(foreign::about_character(text).on(told));
+                }
                 _ => {}
             }
         }
@@ -134,6 +132,21 @@ impl Parser<'_, '_> {
 
     fn is(&self, kind: TokenKind) -> bool {
         self.kind(0) == Some(kind)
+    }
+
+    fn span(&self, token: Token) -> SourceSpan {
+        SourceSpan { file: self.file, start: token.start, end: token.end }
+    }
+
+    /// The text of the token that is so far ahead; empty at the end.
+    fn shown(&self, ahead: usize) -> &str {
+        self.text_of(self.at + ahead)
+    }
+
+    /// The text of a token that is not trivia, by its number among them.
+    fn text_of(&self, at: usize) -> &str {
+        let token = self.significant.get(at).map(|i| self.tokens[*i as usize]);
+        token.map_or("", |token| &self.text[token.start as usize..token.end as usize])
     }
 
     /// The word that is so far ahead; empty for a token of another kind.
@@ -228,7 +241,8 @@ impl Parser<'_, '_> {
     fn expect(&mut self, kind: TokenKind) -> bool {
         let is_there = self.eat(kind);
         if !is_there {
-            self.expected(kind_name(kind));
+            let advice = self.advice(kind);
+            self.expected_but(kind_name(kind), advice);
         }
         is_there
     }
@@ -236,7 +250,8 @@ impl Parser<'_, '_> {
     fn expect_word(&mut self, word: &str) -> bool {
         let is_there = self.eat_word(word);
         if !is_there {
-            self.expected(&format!("`{word}`"));
+            let advice = self.for_word(word);
+            self.expected_but(&format!("`{word}`"), advice);
         }
         is_there
     }
@@ -293,6 +308,9 @@ impl Parser<'_, '_> {
                 self.failed = false;
                 return;
             }
+            if self.comma_between_items() {
+                continue;
+            }
             let before = self.at;
             item(self);
             if self.failed || self.at == before {
@@ -323,7 +341,13 @@ impl Parser<'_, '_> {
 
     /// "expected …, found …", unless the item has its diagnostic already.
     fn expected(&mut self, what: &str) {
-        if self.is(TokenKind::UnterminatedString) {
+        let advice = self.for_comment();
+        self.expected_but(what, advice);
+    }
+
+    /// As [`Parser::expected`], with what to do about it.
+    fn expected_but(&mut self, what: &str, advice: Option<Advice>) {
+        if matches!(self.kind(0), Some(TokenKind::UnterminatedString | TokenKind::Unknown)) {
             // The token has a diagnostic of its own.
             self.failed = true;
             return;
@@ -341,24 +365,32 @@ impl Parser<'_, '_> {
                 }
             }
         };
-        self.report(Code::Syntax, format!("expected {what}, found {found}"));
+        let message = format!("expected {what}, found {found}");
+        let told = Diagnostic::error(Code::Syntax, self.here(), message);
+        self.tell(match advice {
+            Some(advice) => advice.on(told),
+            None => told,
+        });
     }
 
     fn report(&mut self, code: Code, message: String) {
+        self.tell(Diagnostic::error(code, self.here(), message));
+    }
+
+    /// Tells what is wrong with the item at hand, unless it has its diagnostic already.
+    fn tell(&mut self, diagnostic: Diagnostic) {
         if !self.failed {
             self.failed = true;
-            self.sink.push(Diagnostic::error(code, self.here(), message));
+            self.sink.push(diagnostic);
         }
     }
 
     /// The next token; behind the last one where there is no next.
     fn here(&self) -> SourceSpan {
         let before = self.at.checked_sub(1).and_then(|i| self.significant.get(i));
-        let span =
-            |token: Token| SourceSpan { file: self.file, start: token.start, end: token.end };
         match (self.token(0), before.map(|i| self.tokens[*i as usize])) {
-            (Some(next), _) => span(next),
-            (None, Some(last)) => span(last).end_point(),
+            (Some(next), _) => self.span(next),
+            (None, Some(last)) => self.span(last).end_point(),
             (None, None) => SourceSpan { file: self.file, start: 0, end: 0 },
         }
     }

@@ -184,6 +184,10 @@ impl<'a> GroupBuilder<'a> {
     }
 
     fn derived(&mut self, ast: &ast::Feature, clauses: &Clauses<'_>) -> Option<()> {
+        let scope =
+            Scope::Derived { families: &self.families, later: self.later, stream: self.stream };
+        // What its body is meant to be is not known where that has a mistake.
+        let expr = Context::new(scope, self.report).typed(&ast.body)?;
         let mut failed = false;
         for span in clauses.of_aggregates() {
             self.report.push(
@@ -196,9 +200,6 @@ impl<'a> GroupBuilder<'a> {
             );
             failed = true;
         }
-        let scope =
-            Scope::Derived { families: &self.families, later: self.later, stream: self.stream };
-        let expr = Context::new(scope, self.report).typed(&ast.body)?;
         if failed {
             return None;
         }

@@ -28,6 +28,7 @@ use millrace_event::Entity;
 use crate::ast::{Name, Project};
 use crate::canonical;
 use crate::diagnostic::{Code, Diagnostic, Sink, Suggest};
+use crate::foreign::{self, Instead};
 use crate::plan::Plan;
 use crate::source::{SourceFile, SourceSpan};
 
@@ -104,10 +105,18 @@ impl Report {
     ) {
         let message = format!("no {what} `{}`{place}", name.text);
         let mut diagnostic = Diagnostic::error(code, name.span, message);
-        if let Some(nearest) = self.suggest.nearest(&name.text, known) {
-            diagnostic =
-                diagnostic.hint(format!("did you mean `{nearest}`?")).fix(name.span, nearest);
-        }
+        diagnostic = match foreign_word(code, &name.text) {
+            Some(Instead::Word(ours)) => {
+                diagnostic.hint(format!("write `{ours}`")).fix(name.span, ours)
+            }
+            Some(Instead::Hint(hint)) => diagnostic.hint(hint),
+            None => match self.suggest.nearest(&name.text, known) {
+                Some(nearest) => {
+                    diagnostic.hint(format!("did you mean `{nearest}`?")).fix(name.span, nearest)
+                }
+                None => diagnostic,
+            },
+        };
         self.push(diagnostic);
     }
 
@@ -118,6 +127,19 @@ impl Report {
                 .label(first, "first here")
                 .hint("give one of them another name"),
         );
+    }
+}
+
+/// What is written instead of an unknown name that another language has.
+fn foreign_word(code: Code, name: &str) -> Option<Instead> {
+    if code == Code::UnknownFunction {
+        foreign::function(name)
+    } else if code == Code::UnknownType {
+        foreign::type_name(name)
+    } else if code == Code::UnknownName {
+        foreign::value(name)
+    } else {
+        None
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millrace_event::{Entity, Field, KeyKind, Schema, Span, Type};
 
-use crate::ast::{self, At, Modifier, TypeRef};
+use crate::ast::{self, At, Modifier, Name, TypeRef};
 use crate::canonical;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan;
@@ -163,7 +163,7 @@ impl Resolver<'_> {
     }
 
     fn missing_roles(&mut self, ast: &ast::Stream, roles: &Roles) {
-        if ast.broken || ast.retracts.is_some() {
+        if ast.broken || ast.roles_lost || ast.retracts.is_some() {
             return;
         }
         let name = &ast.name;
@@ -186,6 +186,9 @@ impl Resolver<'_> {
     fn type_of(&mut self, ast: &TypeRef) -> Option<Type> {
         let arguments: Vec<Option<Type>> =
             ast.arguments.iter().map(|argument| self.type_of(argument)).collect();
+        if !self.is_type(ast) {
+            return None;
+        }
         let wanted = match &*ast.name.text {
             "list" => 1,
             "map" => 2,
@@ -211,16 +214,25 @@ impl Resolver<'_> {
             ("decimal", _) => Type::Decimal(self.digits(ast)?),
             ("list", [of]) => Type::List(Box::new(of.clone()?)),
             ("map", [key, value]) => Type::Map(Box::new(key.clone()?), Box::new(value.clone()?)),
-            (name, _) => {
-                let Some(entity) = self.entities.get(name) else {
-                    let entities = self.project.entities.iter().map(|e| &*e.name.text);
-                    let known = TYPES.into_iter().chain(entities);
-                    self.report.unknown(Code::UnknownType, "type or entity", &ast.name, "", known);
-                    return None;
-                };
-                Type::Key(Arc::clone(entity))
-            }
+            (name, _) => Type::Key(Arc::clone(self.entities.get(name)?)),
         })
+    }
+
+    /// Whether a type or an entity has this name; tells it otherwise.
+    fn is_type(&mut self, ast: &TypeRef) -> bool {
+        let name = &ast.name;
+        let is_known = TYPES.contains(&&*name.text) || self.entities.contains_key(&name.text);
+        if !is_known {
+            let entities = self.project.entities.iter().map(|e| &*e.name.text);
+            let known = TYPES.into_iter().chain(entities);
+            // With its digits, as in `varchar(20)`, so that a fix takes their place as well.
+            let end = ast.nullable.map_or(ast.span.end, |question| question.start);
+            let span =
+                if ast.digits.is_some() { SourceSpan { end, ..ast.span } } else { name.span };
+            let whole = Name { text: Arc::clone(&name.text), span };
+            self.report.unknown(Code::UnknownType, "type or entity", &whole, "", known);
+        }
+        is_known
     }
 
     fn digits(&mut self, ast: &TypeRef) -> Option<u8> {

@@ -6,6 +6,7 @@ mod docs;
 mod errors;
 mod formatting;
 mod hashes;
+mod hints;
 mod hostile;
 mod limits;
 mod projects;

@@ -62,3 +62,12 @@ fn of_a_long_line_a_part_is_shown() {
     );
     assert_eq!(lines[3].chars().nth(at), Some('é'), "{shown}");
 }
+
+#[test]
+fn of_many_diagnostics_the_first_are_shown_and_all_are_counted() {
+    let text: String = (0..60).map(|i| format!("entity e{i} : float\n")).collect();
+    let sources = [SourceFile::new("a.mill", text)];
+    let shown = render(&compile(&sources).diagnostics, &sources);
+    assert_eq!(shown.matches("error[bad-entity]").count(), 50);
+    assert!(shown.contains("and 10 more") && shown.ends_with("60 errors\n"), "{shown}");
+}
