@@ -108,6 +108,40 @@ pub enum Data {
     Nested(Vec<Value>),
 }
 
+impl Data {
+    fn kind(&self) -> &'static str {
+        match self {
+            Data::Word(_) => "a column of words",
+            Data::Float(_) => "a column of floats",
+            Data::Text(_) => "a column of texts",
+            Data::Nested(_) => "a column of lists and maps",
+        }
+    }
+
+    // What is of another kind than its column is a bug: going on would give wrong values unseen.
+
+    fn words_mut(&mut self) -> &mut Vec<i64> {
+        match self {
+            Data::Word(v) => v,
+            other => unreachable!("{} gets a word", other.kind()),
+        }
+    }
+
+    fn floats_mut(&mut self) -> &mut Vec<f64> {
+        match self {
+            Data::Float(v) => v,
+            other => unreachable!("{} gets a float", other.kind()),
+        }
+    }
+
+    fn texts_mut(&mut self) -> &mut Texts {
+        match self {
+            Data::Text(v) => v,
+            other => unreachable!("{} gets a text", other.kind()),
+        }
+    }
+}
+
 /// One column of a batch, or one computed over it.
 #[derive(Clone, Debug)]
 pub struct Column {
@@ -138,7 +172,7 @@ impl Column {
     /// A column from its parts. `marks`, where given, has one mark per row.
     pub fn with_marks(data: Data, marks: Option<Vec<Mark>>) -> Column {
         let column = Column { data, marks: None };
-        debug_assert!(marks.as_ref().is_none_or(|m| m.len() == column.len()));
+        assert!(marks.as_ref().is_none_or(|m| m.len() == column.len()), "one mark for each row");
         let all_ok = marks.as_ref().is_none_or(|m| m.iter().all(|m| *m == Mark::OK));
         Column { marks: if all_ok { None } else { marks }, ..column }
     }
@@ -191,23 +225,17 @@ impl Column {
     }
 
     pub fn push_word(&mut self, word: i64, mark: Mark) {
-        if let Data::Word(v) = &mut self.data {
-            v.push(word);
-        }
+        self.data.words_mut().push(word);
         self.push_mark(mark);
     }
 
     pub fn push_float(&mut self, x: f64, mark: Mark) {
-        if let Data::Float(v) = &mut self.data {
-            v.push(x);
-        }
+        self.data.floats_mut().push(x);
         self.push_mark(mark);
     }
 
     pub fn push_text(&mut self, s: &str, mark: Mark) {
-        if let Data::Text(v) = &mut self.data {
-            v.push(s);
-        }
+        self.data.texts_mut().push(s);
         self.push_mark(mark);
     }
 
@@ -221,7 +249,10 @@ impl Column {
         self.push_mark(mark);
     }
 
-    /// Appends a value of this column's type; a value of another type is a bug and becomes null.
+    /// Appends a value of this column's type, or null.
+    ///
+    /// # Panics
+    /// For a value of another type, which is a bug.
     pub fn push(&mut self, value: &Value, state: State) {
         let mark = Mark::value(state);
         match (&mut self.data, value) {
@@ -233,8 +264,8 @@ impl Column {
             (Data::Float(v), Value::Float(x)) => v.push(*x),
             (Data::Text(v), Value::Text(s)) => v.push(s),
             (Data::Nested(v), Value::List(_) | Value::Map(_)) => v.push(value.clone()),
-            _ => {
-                debug_assert!(value.is_null(), "a value of another type: {value:?}");
+            (data, value) => {
+                assert!(value.is_null(), "{} gets a value of another: {value:?}", data.kind());
                 return self.push_null(Mark::null(if state == State::Ok {
                     State::Empty
                 } else {
@@ -252,9 +283,7 @@ impl Column {
         marks: impl Iterator<Item = Mark> + Clone,
     ) {
         let before = self.len();
-        if let Data::Word(v) = &mut self.data {
-            v.extend(words);
-        }
+        self.data.words_mut().extend(words);
         self.extend_marks(before, marks);
     }
 
@@ -265,9 +294,7 @@ impl Column {
         marks: impl Iterator<Item = Mark> + Clone,
     ) {
         let before = self.len();
-        if let Data::Float(v) = &mut self.data {
-            v.extend(floats);
-        }
+        self.data.floats_mut().extend(floats);
         self.extend_marks(before, marks);
     }
 
@@ -340,7 +367,7 @@ impl Column {
             (Data::Float(a), Data::Float(b)) => a.push(b[row]),
             (Data::Text(a), Data::Text(b)) => a.push(b.get(row)),
             (Data::Nested(a), Data::Nested(b)) => a.push(b[row].clone()),
-            _ => debug_assert!(false, "columns of two kinds"),
+            (a, b) => unreachable!("{} gets the cells of {}", a.kind(), b.kind()),
         }
         self.push_mark(other.mark(row));
     }
@@ -353,7 +380,7 @@ impl Column {
             (Data::Float(a), Data::Float(b)) => a.extend_from_slice(b),
             (Data::Text(a), Data::Text(b)) => (0..b.len()).for_each(|r| a.push(b.get(r))),
             (Data::Nested(a), Data::Nested(b)) => a.extend_from_slice(b),
-            _ => debug_assert!(false, "columns of two kinds"),
+            (a, b) => unreachable!("{} gets the cells of {}", a.kind(), b.kind()),
         }
         if self.marks.is_some() || other.marks.is_some() {
             let marks = self.marks.get_or_insert_with(|| vec![Mark::OK; before]);

@@ -20,7 +20,7 @@ pub fn serve_group(
     age: Span,
     frontier: u64,
 ) -> Result<Served<'_>, TooOld> {
-    debug_assert_eq!(answers.len(), group.features.len());
+    assert_eq!(answers.len(), group.features.len(), "an answer for each feature");
     let verdict = judge(group.freshness, age);
     if let Verdict::Refuse { bound } = verdict {
         return Err(TooOld { group: group.name.to_string(), age, bound });

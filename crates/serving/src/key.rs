@@ -23,7 +23,10 @@ impl<'a> KeyPart<'a> {
 pub enum KeyError {
     #[error("group `{group}` has the key {columns}: {expected} to give, and {given} given")]
     Parts { group: String, columns: String, expected: usize, given: usize },
-    #[error("`{given}` is no key of `{column}`, whose keys are whole numbers")]
+    #[error(
+        "`{given}` is no key of `{column}`, whose keys are whole numbers; write its digits alone, \
+         such as 7 or -7"
+    )]
     NotAnInteger { column: String, given: String },
     #[error("the number {given} is no key of `{column}`, whose keys are strings; put it in quotes")]
     NotText { column: String, given: i64 },
@@ -71,9 +74,10 @@ pub fn parse_key(plan: &Plan, group: usize, parts: &[KeyPart<'_>]) -> Result<Key
     Ok(key)
 }
 
-/// Digits with an optional minus; nothing else, so that a key has few spellings.
+/// Digits with an optional minus, as the number is written; nothing else, so that a key has one
+/// spelling.
 fn integer(text: &str) -> Option<i64> {
-    if text.starts_with('+') { None } else { text.parse().ok() }
+    text.parse().ok().filter(|n: &i64| n.to_string() == text)
 }
 
 #[cfg(test)]
@@ -101,7 +105,7 @@ mod tests {
         expected.push_text("c");
         assert_eq!(device(KeyPart::Int(-42)).unwrap(), expected);
         assert_eq!(device(KeyPart::text("-42")).unwrap(), expected);
-        for wrong in ["", "x", "+42", "4.0", " 42", "9223372036854775808"] {
+        for wrong in ["", "x", "+42", "042", "-0", "4.0", " 42", "9223372036854775808"] {
             let error = device(KeyPart::text(wrong)).unwrap_err();
             let given = wrong.to_owned();
             assert_eq!(error, KeyError::NotAnInteger { column: "device".to_owned(), given });

@@ -76,8 +76,8 @@ pub fn serve_view<'p>(
     group_ages: &[Span],
     frontier: u64,
 ) -> Result<Served<'p>, TooOld> {
-    debug_assert_eq!(answers.len(), view.columns.len());
-    debug_assert_eq!(group_ages.len(), view.reads.len());
+    assert_eq!(answers.len(), view.columns.len(), "an answer for each column");
+    assert_eq!(group_ages.len(), view.reads.len(), "an age for each read");
     let mut verdicts = Vec::with_capacity(view.reads.len());
     for (read, age) in view.reads.iter().zip(group_ages) {
         let group = &plan.groups[read.group];

@@ -5,36 +5,17 @@ use std::cmp::Ordering;
 
 use crate::{Column, Data, Physical, State, Texts};
 
-use super::Binary;
 use super::cells::{Cells, Operand, TextCells, zip_strict};
 use super::{decimal, marks};
 
-pub(super) fn compare(operator: Binary, a: &Operand<'_>, b: &Operand<'_>, rows: usize) -> Column {
-    match operator {
-        Binary::Equal => by(a, b, rows, Ordering::is_eq),
-        Binary::NotEqual => by(a, b, rows, Ordering::is_ne),
-        Binary::Less => by(a, b, rows, Ordering::is_lt),
-        Binary::LessOrEqual => by(a, b, rows, Ordering::is_le),
-        Binary::Greater => by(a, b, rows, Ordering::is_gt),
-        Binary::GreaterOrEqual => by(a, b, rows, Ordering::is_ge),
-        Binary::Add
-        | Binary::Subtract
-        | Binary::Multiply
-        | Binary::Divide
-        | Binary::Remainder
-        | Binary::And
-        | Binary::Or
-        | Binary::StartsWith
-        | Binary::Contains => {
-            debug_assert!(false, "{operator:?} is not a comparison");
-            Column::words(vec![0; rows])
-        }
-    }
-}
-
 /// Where `wanted` holds of the order of both cells. Generic, so that each comparison is a loop of
 /// its own.
-fn by(a: &Operand<'_>, b: &Operand<'_>, rows: usize, wanted: impl Fn(Ordering) -> bool) -> Column {
+pub(super) fn by(
+    a: &Operand<'_>,
+    b: &Operand<'_>,
+    rows: usize,
+    wanted: impl Fn(Ordering) -> bool,
+) -> Column {
     let answer = |order: Ordering| (i64::from(wanted(order)), State::Ok);
     match a.ty.physical() {
         Physical::Word => {

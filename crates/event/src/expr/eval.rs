@@ -1,5 +1,7 @@
 //! From an expression to a column: operands first, then one operator over all rows.
 
+use std::cmp::Ordering;
+
 use crate::{Column, Mark, State, Type, Value};
 
 use super::cells::{Operand, Source};
@@ -14,13 +16,10 @@ pub fn eval(expr: &Expr, columns: &[&Column], rows: usize) -> Column {
 
 fn operand<'a>(expr: &'a Expr, columns: &[&'a Column], rows: usize) -> Operand<'a> {
     let source = match &expr.kind {
-        Kind::Column(index) => match columns.get(*index) {
-            Some(column) => Source::Given(column),
-            None => {
-                debug_assert!(false, "the resolver gave column {index} of {}", columns.len());
-                Source::Computed(nulls(&expr.ty, rows))
-            }
-        },
+        Kind::Column(index) => {
+            let column = columns.get(*index);
+            Source::Given(column.expect("the resolver names columns that its engines give"))
+        }
         Kind::Literal(Value::Null) => Source::Computed(nulls(&expr.ty, rows)),
         Kind::Literal(value) => Source::Constant(value),
         Kind::Unary(operator, a) => {
@@ -111,12 +110,12 @@ fn binary(operator: Binary, a: &Operand<'_>, b: &Operand<'_>, ty: &Type, rows: u
         Binary::Divide => decimal::divide(a, b, rows),
         Binary::Remainder if *a.ty == Type::Float => float::remainder(a, b, rows),
         Binary::Remainder => decimal::remainder(a, b, rows),
-        Binary::Equal
-        | Binary::NotEqual
-        | Binary::Less
-        | Binary::LessOrEqual
-        | Binary::Greater
-        | Binary::GreaterOrEqual => compare::compare(operator, a, b, rows),
+        Binary::Equal => compare::by(a, b, rows, Ordering::is_eq),
+        Binary::NotEqual => compare::by(a, b, rows, Ordering::is_ne),
+        Binary::Less => compare::by(a, b, rows, Ordering::is_lt),
+        Binary::LessOrEqual => compare::by(a, b, rows, Ordering::is_le),
+        Binary::Greater => compare::by(a, b, rows, Ordering::is_gt),
+        Binary::GreaterOrEqual => compare::by(a, b, rows, Ordering::is_ge),
         Binary::And => logic::and(a, b, rows),
         Binary::Or => logic::or(a, b, rows),
         Binary::StartsWith => text::starts_with(a, b, rows),

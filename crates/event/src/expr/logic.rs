@@ -1,9 +1,11 @@
 //! Three-valued logic, tests for null, and choices between operands.
 
+use std::cmp::Ordering;
+
 use crate::{Column, Data, Mark, Physical, State, Texts};
 
 use super::cells::{Cells, Operand, finish, map, map_strict, zip};
-use super::{Binary, compare, marks};
+use super::{compare, marks};
 
 pub(super) fn not(a: &Operand<'_>, rows: usize) -> Column {
     map_strict(a, a.words(), rows, |x: i64| (x ^ 1, State::Ok))
@@ -61,7 +63,7 @@ pub(super) fn is_in(a: &Operand<'_>, others: &[Operand<'_>], rows: usize) -> Col
     let bool_type = &crate::Type::Bool;
     let mut found: Option<Column> = None;
     for other in others {
-        let equal = compare::compare(Binary::Equal, a, other, rows);
+        let equal = compare::by(a, other, rows, Ordering::is_eq);
         found = Some(match found {
             None => equal,
             Some(found) => or(
