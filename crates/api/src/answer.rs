@@ -28,6 +28,12 @@ pub fn of(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>)
     answer
 }
 
+/// JSON that ends its line, as people who ask with curl want it.
+pub fn json(status: StatusCode, mut body: Vec<u8>) -> Answer {
+    body.push(b'\n');
+    of(status, JSON, body)
+}
+
 /// Lets the page, which is an allowed one, read the answer.
 pub fn allow(answer: &mut Answer, page: HeaderValue) {
     let headers = answer.headers_mut();
@@ -53,7 +59,7 @@ pub fn error(error: &ApiError) -> Answer {
     let mut object = Object::new(&mut body);
     write_error(object.member("error"), error);
     object.end();
-    let mut answer = of(told.status, JSON, body);
+    let mut answer = json(told.status, body);
     if told.status == StatusCode::UNAUTHORIZED {
         answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -35,7 +35,11 @@ pub struct Found {
 }
 
 pub async fn list(service: &Service, query: &Query) -> Result<Vec<u8>, ApiError> {
-    let limit = query.number("limit")?.unwrap_or(LETTERS_DEFAULT).min(LETTERS_MAX);
+    let limit = query.number("limit")?.unwrap_or(LETTERS_DEFAULT);
+    if limit > LETTERS_MAX {
+        let what = format!("`limit` is {limit}, and at most {LETTERS_MAX} letters are listed");
+        return Err(ApiError::BadRequest(what.into()));
+    }
     let chosen = Chosen {
         stream: query.get("stream").map(str::to_owned),
         reason: query.get("reason").map(str::to_owned),

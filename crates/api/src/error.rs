@@ -47,6 +47,8 @@ pub enum ApiError {
     BodyTooLarge { limit: usize },
     #[error("the body is of the type {given}")]
     UnsupportedMediaType { given: String, hint: &'static str },
+    #[error("the body is encoded as {given}")]
+    UnsupportedEncoding { given: String },
     #[error("this server is not called {given}")]
     HostRefused { given: String },
     #[error("the server is busy: {what}")]
@@ -120,7 +122,7 @@ impl ApiError {
             ApiError::MethodNotAllowed { .. } => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             ApiError::BodyTimeout { .. } => (S::REQUEST_TIMEOUT, "body_timeout"),
             ApiError::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
-            ApiError::UnsupportedMediaType { .. } => {
+            ApiError::UnsupportedMediaType { .. } | ApiError::UnsupportedEncoding { .. } => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
             ApiError::HostRefused { .. } => (S::MISDIRECTED_REQUEST, "host_refused"),
@@ -160,6 +162,9 @@ impl ApiError {
             ApiError::UnknownRoute { .. } => "GET /v1/openapi.json lists what there is",
             ApiError::BodyBroken | ApiError::BodyTimeout { .. } | ApiError::Stopping => SEND_AGAIN,
             ApiError::BodyTooLarge { .. } => "send it in parts",
+            ApiError::UnsupportedEncoding { .. } => {
+                "send it as it is, without Content-Encoding: `gunzip -c file | curl …`"
+            }
             ApiError::HostRefused { .. } => "name the host under [server] hosts in millrace.toml",
             ApiError::Overloaded { .. } => "send it again later",
             ApiError::Recovering => "GET /readyz says when it is ready",
@@ -196,6 +201,7 @@ impl ApiError {
             | ApiError::BodyTimeout { .. }
             | ApiError::BodyTooLarge { .. }
             | ApiError::UnsupportedMediaType { .. }
+            | ApiError::UnsupportedEncoding { .. }
             | ApiError::HostRefused { .. }
             | ApiError::Internal(_) => None,
         }

@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::HeaderMap;
 use memchr::{memchr_iter, memrchr};
-use millrace_connector::{DeadLetter, Decoded, JsonDecoder, Position};
+use millrace_connector::{DeadLetter, Decoded, JsonDecoder, Position, UnknownFields};
+use millrace_event::Schema;
 use millrace_stream::live::{DeadEvent, Live};
 
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::handover::{Arrival, HandOver, Tally};
-use crate::media::{media_type, refused};
+use crate::media::{check_encoding, media_type, refused};
 use crate::query::Query;
+use crate::remarks::{count_unknown, write_remarks};
 use crate::resubmit;
 use crate::service::Service;
 use crate::write::Object;
@@ -47,19 +49,20 @@ pub async fn ingest(
     body: Body,
 ) -> Result<Vec<u8>, ApiError> {
     let format = format_of(headers)?;
+    check_encoding(headers)?;
     let partition = query.get("partition").unwrap_or(HTTP);
     service.partitions.admit(partition, service.settings.limits.partitions_max)?;
     let mut hand_over = HandOver::new(live, &service.queue, &service.meters, stream, partition);
-    match format {
+    let unknown = match format {
         Format::Lines => lines(service, stream, &mut hand_over, body).await?,
         Format::Document => {
             let whole = body.whole().await?;
             let chunk = Chunk { bytes: &whole, line: 1, byte: 0, format };
-            chunk.push(service, stream, &mut hand_over).await?;
+            chunk.push(service, stream, &mut hand_over).await?
         }
-    }
+    };
     let tally = hand_over.durable().await?;
-    Ok(answer(&service.plan.streams[stream].schema.stream, &tally))
+    Ok(answer(&service.plan.streams[stream].schema, &tally, &unknown))
 }
 
 fn format_of(headers: &HeaderMap) -> Result<Format, ApiError> {
@@ -110,7 +113,8 @@ async fn lines(
     stream: usize,
     hand_over: &mut HandOver<'_>,
     mut body: Body,
-) -> Result<(), ApiError> {
+) -> Result<UnknownFields, ApiError> {
+    let mut unknown = UnknownFields::default();
     let mut held: Vec<u8> = Vec::new();
     // Where the last whole line of them ends: each byte is looked at once, however long a line is.
     let mut whole = 0;
@@ -129,9 +133,9 @@ async fn lines(
             continue;
         }
         let chunk = Chunk { bytes: &held[..end], line, byte, format: Format::Lines };
-        chunk.push(service, stream, hand_over).await?;
+        unknown.merge(&chunk.push(service, stream, hand_over).await?);
         if is_last {
-            return Ok(());
+            return Ok(unknown);
         }
         line += memchr_iter(b'\n', &held[..end]).count() as u64;
         byte += end as u64;
@@ -150,12 +154,13 @@ struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
+    /// Gives back the fields that the stream does not declare.
     async fn push(
         &self,
         service: &Service,
         stream: usize,
         hand_over: &mut HandOver<'_>,
-    ) -> Result<(), ApiError> {
+    ) -> Result<UnknownFields, ApiError> {
         let arrival = Arrival::now();
         let schema = service.plan.streams[stream].schema.clone();
         let rules = Arc::clone(hand_over.live.rules(stream));
@@ -166,10 +171,12 @@ impl Chunk<'_> {
             Format::Document => decoder.document(self.bytes, HTTP),
         };
         let too_large = |_| ApiError::BodyTooLarge { limit: service.settings.records.body_bytes };
-        let Decoded { batch, dead, .. } = decoded.map_err(too_large)?;
+        let Decoded { batch, dead, unknown, .. } = decoded.map_err(too_large)?;
+        count_unknown(service, stream, &unknown);
         let name = &service.plan.streams[stream].schema.stream;
         let letters = dead.into_iter().map(|letter| self.letter(name, letter)).collect();
-        hand_over.push(batch, letters, None, arrival).await
+        hand_over.push(batch, letters, None, arrival).await?;
+        Ok(unknown)
     }
 
     fn letter(&self, stream: &str, letter: DeadLetter) -> DeadEvent {
@@ -190,11 +197,12 @@ impl Chunk<'_> {
     }
 }
 
-pub fn answer(stream: &str, tally: &Tally) -> Vec<u8> {
+fn answer(schema: &Schema, tally: &Tally, unknown: &UnknownFields) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     let mut object = Object::new(&mut out);
-    object.text("stream", stream);
+    object.text("stream", &schema.stream);
     write_tally(&mut object, tally);
+    write_remarks(&mut object, schema, tally, unknown);
     object.end();
     out
 }

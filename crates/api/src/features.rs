@@ -13,7 +13,7 @@ use crate::error::{ApiError, Named};
 use crate::query::Query;
 use crate::route::shown;
 use crate::service::Service;
-use crate::write::{Object, write_values};
+use crate::write::{Object, write_remedy, write_values};
 
 /// One key of one group, as a path names it.
 pub async fn one(
@@ -41,6 +41,7 @@ pub async fn one(
     object.text("definition", &served.definition.to_string());
     object.number("frontier", served.frontier);
     write_values(object.member("values"), &served);
+    write_remedy(&mut object, &served);
     object.end();
     Ok(out)
 }
@@ -145,7 +146,10 @@ pub async fn many(service: &Service, live: &Live, body: Body) -> Result<Vec<u8>,
             write_key(entry.member("key"), &key.parts());
             // One group that is too old does not take the others' values away.
             match serve_group(group, answer, *age, reply.frontier) {
-                Ok(served) => write_values(entry.member("values"), &served),
+                Ok(served) => {
+                    write_values(entry.member("values"), &served);
+                    write_remedy(&mut entry, &served);
+                }
                 Err(too_old) => {
                     crate::answer::write_error(entry.member("error"), &too_old.into());
                 }

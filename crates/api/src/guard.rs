@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN};
+use hyper::{HeaderMap, Uri};
 use millrace_store::{Access, FileDisk, Keys, StoreError};
 
 use crate::error::ApiError;
@@ -72,7 +72,17 @@ impl Guard {
     ///
     /// # Errors
     /// For a foreign host or origin.
-    pub fn admit<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h HeaderValue>, ApiError> {
+    pub fn admit<'h>(
+        &self,
+        uri: &Uri,
+        headers: &'h HeaderMap,
+    ) -> Result<Option<&'h HeaderValue>, ApiError> {
+        // A request line with a whole address, as proxies get it, names the server as well.
+        if let Some(authority) = uri.authority()
+            && !self.is_ours(authority.as_str())
+        {
+            return Err(ApiError::HostRefused { given: shown(authority.as_str()) });
+        }
         let host = text(headers, &HOST);
         if !host.is_some_and(|host| self.is_ours(host)) {
             let given = host.map_or_else(|| "nothing at all".to_owned(), shown);
@@ -156,7 +166,18 @@ mod tests {
         assert!(matches!(guard.check_key(Kind::View, &headers), Err(ApiError::Unauthorized)));
         assert!(guard.check_key(Kind::Health, &headers).is_ok());
         headers.insert(HOST, HeaderValue::from_static("localhost"));
-        let refused = guard.admit(&headers);
+        let refused = guard.admit(&Uri::from_static("/healthz"), &headers);
         assert!(matches!(refused, Err(ApiError::HostRefused { .. })));
+    }
+
+    #[test]
+    fn a_whole_address_in_the_request_line_is_a_name_as_well() {
+        let guard = guard("127.0.0.1:7878", &[]);
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("localhost"));
+        let admit = |uri: &'static str| guard.admit(&Uri::from_static(uri), &headers).is_ok();
+        assert!(admit("/healthz") && admit("http://127.0.0.1:7878/healthz"));
+        assert!(!admit("http://evil.example/healthz"));
+        assert!(!admit("http://localhost@evil.example/healthz"));
     }
 }

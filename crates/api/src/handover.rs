@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use millrace_event::{Batch, EventTime};
 use millrace_stream::live::{
-    DeadEvent, Delivery, Live, LiveError, PIECE_ROWS, Piece, Receipt, now, pieces,
+    DeadEvent, Delivery, LATE_EVENTS_TOLD, LateEvent, Live, LiveError, PIECE_ROWS, Piece, Receipt,
+    now, pieces,
 };
 use tokio::sync::{Semaphore, oneshot};
 
@@ -65,7 +66,7 @@ pub struct HandOver<'a> {
 }
 
 /// What became of a request's events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
     pub received: u64,
     pub accepted: u64,
@@ -76,6 +77,8 @@ pub struct Tally {
     pub causes: BTreeMap<String, u64>,
     /// Some of the dead letters.
     pub letters: Vec<DeadEvent>,
+    /// Some of the late events.
+    pub late_events: Vec<LateEvent>,
     pub frontier: u64,
 }
 
@@ -92,7 +95,13 @@ impl Tally {
         }
         self.letters.extend(other.letters);
         self.letters.truncate(LETTERS_SHOWN);
+        self.tell_late(other.late_events);
         self.frontier = self.frontier.max(other.frontier);
+    }
+
+    fn tell_late(&mut self, events: Vec<LateEvent>) {
+        self.late_events.extend(events);
+        self.late_events.truncate(LATE_EVENTS_TOLD);
     }
 }
 
@@ -203,6 +212,7 @@ impl<'a> HandOver<'a> {
             tally.late += receipt.late;
             tally.dead += receipt.dead;
             tally.frontier = tally.frontier.max(receipt.frontier);
+            tally.tell_late(receipt.late_events);
         }
         Ok(self.tally)
     }

@@ -7,14 +7,14 @@ use crate::error::ApiError;
 use crate::service::Service;
 
 pub fn alive() -> Answer {
-    answer::of(StatusCode::OK, JSON, &b"{\"status\":\"ok\"}"[..])
+    answer::of(StatusCode::OK, JSON, &b"{\"status\":\"ok\"}\n"[..])
 }
 
 /// 503 while it recovers, when it stops, and when nothing is durable any more. Whoever asks needs
 /// no key: so it costs the engine nothing, and says no more than the code.
 pub fn ready(service: &Service) -> Answer {
     match service.live().and_then(|live| Ok(live.health()?)) {
-        Ok(()) => answer::of(StatusCode::OK, JSON, &b"{\"status\":\"ready\"}"[..]),
+        Ok(()) => answer::of(StatusCode::OK, JSON, &b"{\"status\":\"ready\"}\n"[..]),
         // The cause names files of this machine.
         Err(ApiError::Durability(_)) => {
             answer::error(&ApiError::Durability("the server's log says why".to_owned()))

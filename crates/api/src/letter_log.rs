@@ -3,11 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use millrace_connector::Reason;
 use millrace_store::{Access, FileDisk, LogName, LogReader, Offset, StoreError};
 use millrace_stream::live::DeadEvent;
 
 /// The reason of what stands in the log and is no letter.
 const BAD_LETTER: &str = "bad-letter";
+
+/// Every reason that a letter can have.
+pub fn letter_reasons() -> impl Iterator<Item = &'static str> + Clone {
+    let decoding = Reason::ALL.iter().map(|reason| reason.name());
+    decoding.chain([BAD_LETTER])
+}
 
 /// Which letters.
 #[derive(Clone, Debug, Default)]
@@ -79,8 +86,6 @@ fn letter(bytes: &[u8]) -> DeadEvent {
 
 #[cfg(test)]
 mod tests {
-    use millrace_connector::Reason;
-
     use super::*;
 
     #[test]
@@ -102,8 +107,7 @@ mod tests {
     #[test]
     fn the_reference_explains_every_reason() {
         let reference = include_str!("../../../docs/reference/inputs.md");
-        let decoding = Reason::ALL.iter().map(|reason| reason.name());
-        for reason in decoding.chain([BAD_LETTER]) {
+        for reason in letter_reasons() {
             assert!(reference.contains(&format!("\n| `{reason}` | ")), "{reason}");
         }
     }

@@ -33,6 +33,7 @@ mod nearest;
 mod openapi;
 mod patience;
 mod query;
+mod remarks;
 mod resubmit;
 mod route;
 mod server;
@@ -42,7 +43,7 @@ mod views;
 mod write;
 
 pub use client::{Client, ClientError, Reply};
-pub use letter_log::{Chosen, LetterLog};
+pub use letter_log::{Chosen, LetterLog, letter_reasons};
 pub use nearest::did_you_mean;
 pub use server::{ServeError, Server};
 pub use settings::{Limits, Settings};

@@ -1,7 +1,7 @@
 //! What a request says its body is.
 
 use hyper::HeaderMap;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use crate::error::ApiError;
 use crate::route::shown;
@@ -17,9 +17,25 @@ pub fn media_type(headers: &HeaderMap) -> String {
 /// # Errors
 /// [`ApiError::UnsupportedMediaType`].
 pub fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    check_encoding(headers)?;
     match media_type(headers).as_str() {
         "application/json" => Ok(()),
         _ => Err(refused(headers, "send `Content-Type: application/json`")),
+    }
+}
+
+/// Bodies are taken as they are: one that is said to be compressed would be read as what it is not.
+///
+/// # Errors
+/// [`ApiError::UnsupportedEncoding`].
+pub fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
+    let mut given = headers.get_all(CONTENT_ENCODING).iter();
+    match given.find(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        None => Ok(()),
+        Some(value) => {
+            let given = shown(&String::from_utf8_lossy(value.as_bytes()));
+            Err(ApiError::UnsupportedEncoding { given })
+        }
     }
 }
 
@@ -52,5 +68,18 @@ mod tests {
         for wrong in [of("text/plain"), of("application/jsonx"), HeaderMap::new()] {
             assert!(check_json(&wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_compressed_body_is_refused() {
+        let of = |value: &'static str| {
+            HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(value))])
+        };
+        assert!(check_encoding(&HeaderMap::new()).is_ok());
+        assert!(check_encoding(&of("Identity")).is_ok());
+        assert!(matches!(
+            check_encoding(&of("gzip")),
+            Err(ApiError::UnsupportedEncoding { given }) if given == "gzip"
+        ));
     }
 }

@@ -24,12 +24,14 @@ pub struct Meters {
     pub resubmitted: AtomicU64,
     /// Events and bad records that came over HTTP, by stream: counted before the engine counts.
     pub received: Vec<AtomicU64>,
+    /// Members of events that their stream does not declare, by stream.
+    pub unknown_fields: Vec<AtomicU64>,
 }
 
 impl Meters {
     pub fn new(streams: usize) -> Meters {
-        let received = (0..streams).map(|_| AtomicU64::default()).collect();
-        Meters { received, ..Meters::default() }
+        let counters = || (0..streams).map(|_| AtomicU64::default()).collect();
+        Meters { received: counters(), unknown_fields: counters(), ..Meters::default() }
     }
 
     pub fn request(&self, kind: Kind, status: StatusCode) {

@@ -112,6 +112,11 @@ fn http(page: &mut Page, service: &Service) {
     for (stream, count) in service.plan.streams.iter().zip(&meters.received) {
         page.line(name, &[("stream", &stream.schema.stream)], count.load(Ordering::Relaxed));
     }
+    let name = "millrace_unknown_fields_total";
+    page.head(name, "counter", "Fields that their stream does not declare, since the start.");
+    for (stream, count) in service.plan.streams.iter().zip(&meters.unknown_fields) {
+        page.line(name, &[("stream", &stream.schema.stream)], count.load(Ordering::Relaxed));
+    }
     page.single(
         "millrace_dead_letters_resubmitted_total",
         "counter",

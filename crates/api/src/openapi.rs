@@ -130,6 +130,7 @@ fn answer_schema(what: &str, values: Value) -> Value {
             "definition": { "type": "string" },
             "frontier": { "type": "integer" },
             "values": values,
+            "hint": { "type": "string" },
         },
     })
 }
@@ -235,6 +236,20 @@ fn shared_schemas() -> Map<String, Value> {
                 "causes": { "type": "object", "additionalProperties": count },
                 "dead_letters": { "type": "array" },
                 "frontier": count,
+                "late_events": { "type": "array", "items": {
+                    "type": "object",
+                    "properties": {
+                        "id": { "type": ["string", "integer"] },
+                        "at": { "type": "string", "format": "date-time" },
+                        "late_by": { "type": "string" },
+                        "late_before": { "type": "string", "format": "date-time" },
+                    },
+                } },
+                "late_hint": { "type": "string" },
+                "unknown_fields": { "type": "object", "additionalProperties": {
+                    "type": "object",
+                    "properties": { "count": count, "nearest": { "type": "string" } },
+                } },
             },
         },
     });

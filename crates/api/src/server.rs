@@ -33,7 +33,7 @@ const TOO_MANY: &[u8] =
 /// Why a server could not start.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}; {}", listen_fix(source))]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error(
         "{address} can be reached by others, and there is no key to ask them for; make one with \
@@ -47,6 +47,19 @@ pub enum ServeError {
          ({given:?}); restore the data directory from a copy"
     )]
     Marks { stream: String, given: String },
+}
+
+/// What to do about an address that cannot be had.
+fn listen_fix(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::AddrInUse => {
+            "another program has this port: stop it, or choose another one; port 0 takes a free one"
+        }
+        Kind::AddrNotAvailable => "this machine does not have the address; use 127.0.0.1",
+        Kind::PermissionDenied => "ports below 1024 are not for everybody; choose a higher one",
+        _ => "choose another address",
+    }
 }
 
 /// A server that listens. It tells everybody to come back until it is given an engine.

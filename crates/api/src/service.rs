@@ -69,8 +69,8 @@ impl Service {
             partitions: Partitions::default(),
             views: plan.views.iter().map(desk).collect(),
             marks: AllMarks::default(),
-            definitions: definitions::document(&plan).into(),
-            openapi: openapi::document(&plan).into(),
+            definitions: line(definitions::document(&plan)),
+            openapi: line(openapi::document(&plan)),
             live: OnceLock::new(),
             is_stopping: AtomicBool::new(false),
             plan,
@@ -118,7 +118,8 @@ impl Service {
         let route = Route::of(request.method(), request.uri().path());
         let kind = route.as_ref().map_or(Kind::Unknown, Route::kind);
         let is_head = request.method() == Method::HEAD;
-        let admitted = self.guard.admit(request.headers()).map(Option::<&HeaderValue>::cloned);
+        let admitted = self.guard.admit(request.uri(), request.headers());
+        let admitted = admitted.map(Option::<&HeaderValue>::cloned);
         let page = admitted.as_ref().ok().cloned().flatten();
         let mut answer = match self.decide(admitted, kind, route, request).await {
             Ok(answer) => answer,
@@ -166,7 +167,7 @@ impl Service {
     ) -> Result<Answer, ApiError> {
         let (head, incoming) = request.into_parts();
         let query = Query::of(head.uri.query().unwrap_or(""), route.kind().parameters())?;
-        let json = |body: Vec<u8>| answer::of(StatusCode::OK, JSON, body);
+        let json = |body: Vec<u8>| answer::json(StatusCode::OK, body);
         match route {
             Route::Health => Ok(health::alive()),
             Route::Ready => Ok(health::ready(self)),
@@ -250,4 +251,10 @@ impl Service {
         media::check_json(headers)?;
         Ok(self.body(incoming, limit))
     }
+}
+
+/// A document that ends its line.
+fn line(mut document: Vec<u8>) -> bytes::Bytes {
+    document.push(b'\n');
+    document.into()
 }

@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::error::{ApiError, Named};
 use crate::features::unknown;
 use crate::service::Service;
-use crate::write::{Object, write_values};
+use crate::write::{Object, write_remedy, write_values};
 
 /// What is worked out once about a view, and not with each request.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ pub async fn view(
     object.text("definition", &served.definition.to_string());
     object.number("frontier", served.frontier);
     write_values(object.member("values"), &served);
+    write_remedy(&mut object, &served);
     object.end();
     Ok(out)
 }

@@ -1,7 +1,7 @@
 //! Answers as JSON, written straight into bytes.
 
 use millrace_connector::{TimeFormat, write_json};
-use millrace_event::Span;
+use millrace_event::{Span, State};
 use millrace_serving::{Served, ServedValue};
 
 /// Writes the members of one JSON object.
@@ -73,6 +73,17 @@ pub fn write_values(out: &mut Vec<u8>, served: &Served<'_>) {
     }
     values.end();
 }
+
+/// What to do about values of the state `limit`, where there are any.
+pub fn write_remedy(object: &mut Object<'_>, served: &Served<'_>) {
+    if served.values.iter().any(|value| value.state == State::Limit) {
+        object.text("hint", LIMIT_HINT);
+    }
+}
+
+const LIMIT_HINT: &str = "a value of the state `limit` cannot be known: the time lies further back \
+    than is kept, which [engine] history in millrace.toml says, or its function passed its limit, \
+    such as 4,096 distinct members";
 
 #[cfg(test)]
 mod tests {

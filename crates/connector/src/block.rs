@@ -7,7 +7,7 @@ use millrace_event::{Batch, Schema};
 use crate::columns::{Cell, Columns};
 use crate::dead::Fault;
 use crate::judge::Judge;
-use crate::{DeadLetter, Error, Limits, Position};
+use crate::{DeadLetter, Error, Limits, Position, UnknownFields};
 
 /// One block of records, read: every record is either a row of the batch or a dead letter.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Decoded {
     pub dead: Vec<DeadLetter>,
     /// Where the next block begins: all records before it are in this block or an earlier one.
     pub position: Position,
+    /// Members of JSON objects that the stream does not declare.
+    pub unknown: UnknownFields,
 }
 
 impl Decoded {
@@ -47,6 +49,7 @@ pub(crate) struct Block {
     byte: u64,
     pub limits: Limits,
     pub judge: Judge,
+    pub unknown: UnknownFields,
 }
 
 /// What a block is read from and how far it may go.
@@ -97,6 +100,7 @@ impl Block {
             byte,
             limits: plan.limits,
             judge: plan.judge.clone(),
+            unknown: UnknownFields::default(),
         }
     }
 
@@ -144,6 +148,7 @@ impl Block {
 
     pub fn finish(self) -> Decoded {
         let position = self.position();
-        Decoded { batch: self.columns.into_batch(self.schema), dead: self.dead, position }
+        let Block { schema, columns, dead, unknown, .. } = self;
+        Decoded { batch: columns.into_batch(schema), dead, position, unknown }
     }
 }

@@ -36,6 +36,8 @@ pub enum Reason {
     OutOfRange,
     /// More digits than the type keeps; nothing is rounded.
     TooPrecise,
+    /// A number that is a time of our days in seconds, and one of early 1970 in milliseconds.
+    TimeInSeconds,
     /// The file was cut short in the middle of the record.
     CutOff,
     /// It can be read, and is against the rules of whom it is read for.
@@ -43,7 +45,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 16] = [
+    pub const ALL: [Reason; 17] = [
         Reason::BadJson,
         Reason::NotAnObject,
         Reason::DuplicateField,
@@ -57,6 +59,7 @@ impl Reason {
         Reason::RecordTooLarge,
         Reason::OutOfRange,
         Reason::TooPrecise,
+        Reason::TimeInSeconds,
         Reason::CutOff,
         Reason::Refused(Refusal::Future),
         Reason::Refused(Refusal::LongKey),
@@ -77,6 +80,7 @@ impl Reason {
             Reason::RecordTooLarge => "record-too-large",
             Reason::OutOfRange => "out-of-range",
             Reason::TooPrecise => "too-precise",
+            Reason::TimeInSeconds => "time-in-seconds",
             Reason::CutOff => "cut-off",
             Reason::Refused(refusal) => refusal.name(),
         }

@@ -14,6 +14,7 @@ mod limits;
 mod parquet;
 mod sink;
 mod source;
+mod unknown;
 
 pub use block::Decoded;
 pub use csv::{CsvDecoder, CsvOptions};
@@ -23,3 +24,4 @@ pub use json::{JsonDecoder, TimeFormat, row_from_json, value_to_json, write_json
 pub use limits::Limits;
 pub use sink::{RowWriter, WriteOptions};
 pub use source::{FileChange, FileOptions, FileSource, Progress, TailSource, Tailed};
+pub use unknown::UnknownFields;

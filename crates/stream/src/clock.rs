@@ -101,8 +101,14 @@ impl StreamClock {
     /// Whether an event of this time is late in its partition.
     #[inline]
     pub(crate) fn is_late(&self, index: usize, time: EventTime) -> bool {
+        time < self.late_before(index)
+    }
+
+    /// Events of the partition below this are late.
+    #[inline]
+    pub(crate) fn late_before(&self, index: usize) -> EventTime {
         let partition = &self.partitions[index];
-        time < partition.greatest.minus(self.lateness) || time < partition.floor
+        partition.greatest.minus(self.lateness).max(partition.floor)
     }
 
     /// An event of this time was seen in the partition.

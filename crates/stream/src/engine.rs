@@ -187,6 +187,11 @@ impl Engine {
         PartitionId { stream, index: self.streams[stream].clock.register(name) }
     }
 
+    /// Events of the partition below this are late.
+    pub fn late_before(&self, partition: PartitionId) -> EventTime {
+        self.streams[partition.stream].clock.late_before(partition.index)
+    }
+
     /// How many origin partitions a stream has.
     pub fn partitions(&self, stream: usize) -> usize {
         self.streams[stream].clock.partitions.len()

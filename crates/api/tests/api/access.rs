@@ -36,6 +36,9 @@ fn foreign_hosts_and_origins_are_refused_on_every_route() {
     }
     let headers = "host: localhost\r\norigin: https://console.example\r\n";
     assert_eq!(with_headers(&world, "/v1/definitions", headers).0, 200);
+    let whole = |host: &str| with_headers(&world, &format!("http://{host}/healthz"), headers);
+    assert_eq!(whole("shop.example").0, 200);
+    assert_eq!(whole("evil.example"), (421, "host_refused".to_owned()));
     let allowed = world.exchange(&format!("GET /healthz HTTP/1.1\r\n{headers}\r\n"), b"");
     let page = Some("https://console.example");
     assert_eq!(allowed.header("access-control-allow-origin"), page);

@@ -256,3 +256,13 @@ fn what_can_be_read_and_is_not_taken_keeps_its_bytes_and_place_and_counts_by_its
     assert_eq!((&json["events"]["accepted"], &json["events"]["duplicate"]), (&json!(1), &json!(1)));
     world.close();
 }
+
+#[test]
+fn more_letters_than_a_list_has_are_refused_and_not_cut() {
+    let world = World::new();
+    assert_eq!(world.get("/v1/dead-letters?limit=1000").status, 200);
+    let refused = world.get("/v1/dead-letters?limit=1001");
+    assert_eq!((refused.status, refused.code().as_str()), (400, "bad_request"));
+    assert!(refused.body.contains("1000"), "{refused:?}");
+    world.close();
+}

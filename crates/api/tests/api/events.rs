@@ -167,3 +167,77 @@ fn an_empty_body_is_told_the_frontier_as_any_other() {
     assert_eq!((&json["received"], &json["frontier"]), (&0.into(), &frontier), "{json}");
     world.close();
 }
+
+#[test]
+fn an_answer_says_by_how_much_events_were_late_and_what_becomes_of_them() {
+    let world = World::new();
+    let late = order(9, 0, "a", "1").replace("12:00:00Z", "11:30:00Z");
+    let answered = world.lines(&(order(1, 0, "a", "1") + &late));
+    let json = answered.json();
+    assert_eq!(json["late"], 1);
+    let told = serde_json::json!([{
+        "id": "o9", "at": "2026-01-05T11:30:00Z",
+        "late_by": "20m", "late_before": "2026-01-05T11:50:00Z",
+    }]);
+    assert_eq!(json["late_events"], told);
+    let hint = json["late_hint"].as_str().unwrap();
+    assert!(hint.contains("up to 10m behind") && hint.contains("millrace replay"), "{hint}");
+    assert!(answered.body.ends_with("}\n"), "{answered:?}");
+    // Each of many is counted, and the first are told.
+    let many: String = (10..40).map(|id| late.replace("o9", &format!("o{id}"))).collect();
+    let json = world.lines(&many).json();
+    assert_eq!((&json["late"], json["late_events"].as_array().unwrap().len()), (&30.into(), 10));
+    let json = world.lines(&order(2, 1, "a", "1")).json();
+    assert!(json["late_events"] == serde_json::json!([]) && json["late_hint"].is_null());
+    world.close();
+}
+
+#[test]
+fn a_misspelt_field_is_named_with_the_nearest_one_and_counted() {
+    let world = World::new();
+    let misspelt = |id| order(id, 1, "a", "1").replace("}", ",\"note_\":\"x\",\"zebra\":{}}");
+    let json = world.lines(&(misspelt(1) + &misspelt(2) + &order(3, 1, "a", "1"))).json();
+    assert_eq!(json["accepted"], 3);
+    let expected =
+        serde_json::json!({ "note_": { "count": 2, "nearest": "note" }, "zebra": { "count": 2 } });
+    assert_eq!(json["unknown_fields"], expected);
+    let list = format!("[{}]", misspelt(4));
+    assert_eq!(world.json(ORDERS, &list).json()["unknown_fields"]["zebra"]["count"], 1);
+    let metrics = world.get("/metrics").body;
+    let line = "millrace_unknown_fields_total{stream=\"orders\"} 6";
+    assert!(metrics.lines().any(|l| l == line), "{metrics}");
+    world.close();
+}
+
+#[test]
+fn a_time_that_looks_like_seconds_is_a_dead_letter_that_says_so() {
+    let world = World::new();
+    let seconds = order(1, 1, "a", "1").replace("\"2026-01-05T12:00:01Z\"", "1767614401");
+    let json = world.lines(&seconds).json();
+    assert_eq!(json["causes"], serde_json::json!({ "time-in-seconds": 1 }));
+    let message = json["dead_letters"][0]["message"].as_str().unwrap();
+    assert!(
+        message.contains("looks like seconds; times are milliseconds or RFC 3339"),
+        "{message}"
+    );
+    let millis = seconds.replace("1767614401", "1767614401000");
+    assert_eq!(world.lines(&millis).json()["accepted"], 1);
+    world.close();
+}
+
+#[test]
+fn a_compressed_body_is_refused_before_it_is_read_as_what_it_is_not() {
+    let world = World::new();
+    for (path, content_type) in
+        [(ORDERS, "application/x-ndjson"), ("/v1/views/checkout", "application/json")]
+    {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\n\
+             content-encoding: gzip\r\ncontent-length: 4\r\n\r\n"
+        );
+        let answered = world.exchange(&head, b"\x1f\x8b\x08\x00");
+        assert_eq!((answered.status, answered.code().as_str()), (415, "unsupported_media_type"));
+        assert!(answered.body.contains("gzip"), "{answered:?}");
+    }
+    world.close();
+}

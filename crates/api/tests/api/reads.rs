@@ -158,3 +158,27 @@ fn a_group_that_refuses_old_values_is_refused_by_itself() {
     assert!(json["groups"][1]["keys"][0]["values"].is_object());
     world.close();
 }
+
+#[test]
+fn a_key_of_numbers_has_one_spelling() {
+    let world = World::new();
+    assert_eq!(world.get("/v1/features/per_till/a/7").status, 200);
+    for other in ["07", "-0", "%2B7", "7.0"] {
+        let answered = world.get(&format!("/v1/features/per_till/a/{other}"));
+        assert_eq!((answered.status, answered.code().as_str()), (400, "bad_key"), "{other}");
+    }
+    world.close();
+}
+
+#[test]
+fn a_value_that_is_not_known_any_more_comes_with_what_to_do() {
+    let world = World::new();
+    let later = order(2, 2, "a", "1").replace("2026-01-05", "2026-01-08");
+    assert_eq!(world.lines(&(order(1, 1, "a", "1") + &later)).json()["accepted"], 2);
+    let back = world.get("/v1/features/spending/a?at=2026-01-05T12:00:00Z").json();
+    assert_eq!(back["values"]["spent_1h"]["state"], "limit", "{back}");
+    assert!(back["hint"].as_str().unwrap().contains("[engine] history"), "{back}");
+    let now = world.get("/v1/features/spending/a?at=2026-01-08T12:00:02Z").json();
+    assert!(now["hint"].is_null(), "{now}");
+    world.close();
+}

@@ -7,6 +7,8 @@ pub(crate) enum NumberFault {
     /// More digits after the point than the scale keeps.
     TooPrecise,
     OutOfRange,
+    /// Of a time: in milliseconds a moment soon after 1970, in seconds one of our days.
+    LikeSeconds,
 }
 
 /// The most decimal digits that always fit an `i64`.

@@ -66,6 +66,13 @@ impl Problem {
                     _ => format!("{shown_text} is not a whole number; send one without a fraction"),
                 },
             ),
+            NumberFault::LikeSeconds => Problem::new(
+                Reason::TimeInSeconds,
+                format!(
+                    "{shown_text} looks like seconds; times are milliseconds or RFC 3339: multiply \
+                     it by 1000"
+                ),
+            ),
             NumberFault::OutOfRange => Problem::new(
                 Reason::OutOfRange,
                 format!(

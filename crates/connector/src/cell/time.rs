@@ -1,10 +1,11 @@
 //! Times and durations. A number is always **milliseconds**, since the epoch or long, with up to
-//! three digits after the point; its magnitude is never used to guess a unit. Anything else is
-//! RFC 3339, or a duration as the language writes it.
+//! three digits after the point; its magnitude is never used to guess a unit, but a time that can
+//! hardly be meant in milliseconds is refused. Anything else is RFC 3339, or a duration as the
+//! language writes it.
 
 use millrace_event::EventTime;
 
-use super::number::{NumberFault, decimal};
+use super::number::{NumberFault, decimal, float};
 
 /// Digits after the point of a number of milliseconds that microseconds can hold.
 const MILLIS_SCALE: u8 = 3;
@@ -12,9 +13,25 @@ const MILLIS_SCALE: u8 = 3;
 /// The position of the fraction in `2026-01-01T12:00:00.123456789Z`.
 const FRACTION_AT: usize = 20;
 
+/// Seconds since the epoch of the years 2001 to 2100. As milliseconds they are moments of January
+/// and February 1970, in which no event of ours happened.
+const LIKE_SECONDS: std::ops::Range<i64> = 978_307_200..4_102_444_800;
+
+/// Whether a number of milliseconds was most likely meant as seconds.
+pub(crate) fn is_like_seconds(millis: i64) -> bool {
+    LIKE_SECONDS.contains(&millis)
+}
+
 /// A time in microseconds since the epoch. Fractions of a second are cut after the sixth digit.
 pub(crate) fn time(text: &[u8]) -> Result<i64, NumberFault> {
     match decimal(text, MILLIS_SCALE) {
+        Ok(micros) if is_like_seconds(micros.div_euclid(1_000)) => {
+            return Err(NumberFault::LikeSeconds);
+        }
+        // Seconds as a program has them, such as 1732500000.123456.
+        Err(NumberFault::TooPrecise) if float(text).is_ok_and(|x| is_like_seconds(x as i64)) => {
+            return Err(NumberFault::LikeSeconds);
+        }
         Err(NumberFault::NotANumber) => {}
         done => return done,
     }
@@ -89,6 +106,19 @@ mod tests {
         for text in ["", "yesterday", "2026-13-01", "2026-01-01T12:00:00.12345678", "1e", "é"] {
             assert_eq!(time(text.as_bytes()), Err(NumberFault::NotANumber), "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_that_looks_like_seconds_is_refused() {
+        let seconds: [&[u8]; 5] =
+            [b"1732500000", b"978307200", b"4102444799", b"1732500000.123", b"1732500000.123456"];
+        for text in seconds {
+            assert_eq!(time(text), Err(NumberFault::LikeSeconds), "{text:?}");
+        }
+        for millis in [978_307_199, 4_102_444_800, -1_732_500_000] {
+            assert_eq!(time(millis.to_string().as_bytes()), Ok(millis * 1_000), "{millis}");
+        }
+        assert_eq!(duration(b"1732500000"), Ok(1_732_500_000_000), "a duration may be long");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::CsvDecoder;
 use crate::cell::number::{float, leading_decimal, leading_int};
+use crate::cell::time::is_like_seconds;
 use crate::columns::{Columns, Growing};
 use crate::fields::Kind;
 use crate::judge::Judge;
@@ -88,7 +89,7 @@ impl CsvDecoder {
             Kind::Decimal(scale) => leading_decimal(bytes, scale)?,
             Kind::Time => {
                 let (millis, length) = leading_int(bytes)?;
-                if millis.abs() > MILLIS_MAX {
+                if millis.abs() > MILLIS_MAX || is_like_seconds(millis) {
                     return None;
                 }
                 (millis * 1_000, length)

@@ -20,7 +20,7 @@ use crate::columns::Cell;
 use crate::dead::Fault;
 use crate::fields::Fields;
 use crate::judge::Judge;
-use crate::{DeadLetter, Decoded, Error, Limits, Position};
+use crate::{DeadLetter, Decoded, Error, Limits, Position, UnknownFields};
 
 pub(crate) use raw::{duplicate_key, nested_to_value, sort_by_key};
 pub use write::{TimeFormat, value_to_json, write_json};
@@ -77,7 +77,8 @@ impl JsonDecoder {
     /// The dead letter that the record would become.
     pub fn row(&self, object: &[u8], origin: &str) -> Result<Vec<Value>, Box<DeadLetter>> {
         let mut cells = vec![Cell::Null; self.fields.len()];
-        let read = object::read(&self.fields, &self.limits, object, &mut cells);
+        let mut unknown = UnknownFields::default();
+        let read = object::read(&self.fields, &self.limits, object, &mut cells, &mut unknown);
         match read.and_then(|()| self.judge.check(&self.fields.schema, &cells)) {
             Ok(()) => Ok(cells
                 .into_iter()
@@ -143,7 +144,7 @@ fn read_record<'a>(fields: &Fields, record: &'a [u8], cells: &mut [Cell<'a>], bl
     if record.trim_ascii().is_empty() {
         return;
     }
-    let read = object::read(fields, &block.limits, record, cells);
+    let read = object::read(fields, &block.limits, record, cells, &mut block.unknown);
     match read.and_then(|()| block.judge.check(&fields.schema, cells)) {
         Ok(()) => block.good(cells),
         Err(fault) => {

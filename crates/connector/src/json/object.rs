@@ -7,7 +7,7 @@ use super::raw::{depth_beyond, raw_to_cell, too_deep};
 use crate::columns::Cell;
 use crate::dead::{Fault, FaultBox};
 use crate::fields::Fields;
-use crate::{Limits, Reason};
+use crate::{Limits, Reason, UnknownFields};
 
 /// Reads one JSON object into one cell per field. All cells are null before; after a fault they
 /// hold anything.
@@ -16,6 +16,7 @@ pub(super) fn read<'a>(
     limits: &Limits,
     record: &'a [u8],
     cells: &mut [Cell<'a>],
+    unknown: &mut UnknownFields,
 ) -> Result<(), FaultBox> {
     if record.len() > limits.record_bytes {
         return Err(Fault::record_too_large(record.len() as u64, limits));
@@ -24,7 +25,8 @@ pub(super) fn read<'a>(
     if !text.trim_ascii_start().starts_with('{') {
         return Err(not_an_object(text, limits));
     }
-    let mut walk = Walk { fields, limits, cells, seen: Seen::new(fields.len()), fault: None };
+    let seen = Seen::new(fields.len());
+    let mut walk = Walk { fields, limits, cells, seen, unknown, fault: None };
     let mut json = serde_json::Deserializer::from_str(text);
     let walked = json.deserialize_map(&mut walk).and_then(|()| json.end());
     let Walk { seen, fault, .. } = walk;
@@ -94,6 +96,7 @@ struct Walk<'w, 'a> {
     limits: &'w Limits,
     cells: &'w mut [Cell<'a>],
     seen: Seen,
+    unknown: &'w mut UnknownFields,
     fault: Option<FaultBox>,
 }
 
@@ -106,7 +109,9 @@ impl<'a> Visitor<'a> for &mut Walk<'_, 'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         let mut guess = 0;
-        while let Some(field) = map.next_key_seed(Name { fields: self.fields, guess })? {
+        while let Some(field) =
+            map.next_key_seed(Name { fields: self.fields, guess, unknown: self.unknown })?
+        {
             let raw = map.next_value::<&'a RawValue>()?.get();
             if self.fault.is_some() {
                 continue;
@@ -140,6 +145,7 @@ impl<'a> Walk<'_, 'a> {
 struct Name<'w> {
     fields: &'w Fields,
     guess: usize,
+    unknown: &'w mut UnknownFields,
 }
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
@@ -158,6 +164,10 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.fields.find(name, self.guess))
+        let field = self.fields.find(name, self.guess);
+        if field.is_none() {
+            self.unknown.note(name);
+        }
+        Ok(field)
     }
 }

@@ -4,6 +4,7 @@ use millrace_event::{EventTime, Type, Value};
 use serde_json::value::RawValue;
 
 use crate::cell::digits::{write_decimal, write_int};
+use crate::cell::time::is_like_seconds;
 use crate::fields::Kind;
 
 /// How times and durations are written.
@@ -140,9 +141,11 @@ pub(crate) fn float_parts(digits: &mut zmij::Buffer, x: f64) -> [&str; 2] {
 /// The moments whose year has four digits, which is what RFC 3339 can say.
 const YEARS: std::ops::Range<i64> = -62_167_219_200_000_000..253_402_300_800_000_000;
 
-/// Without quotes. A time outside the years 0 to 9999 is a number in any format.
+/// Without quotes. A time outside the years 0 to 9999 is a number in any format, and one whose
+/// number would be refused because it looks like seconds is a text.
 pub(crate) fn write_time(out: &mut Vec<u8>, micros: i64, times: TimeFormat) -> Written {
-    if times == TimeFormat::Millis || !YEARS.contains(&micros) {
+    let is_asked = times == TimeFormat::Millis && !is_like_seconds(micros.div_euclid(1_000));
+    if is_asked || !YEARS.contains(&micros) {
         write_millis(out, micros);
         return Written::Number;
     }

@@ -1,6 +1,7 @@
 //! Numbers of one kind as numbers of another, where they are the same number.
 
 use crate::cell::number::{NumberFault, decimal_of_float, float, power_of_ten};
+use crate::cell::time::is_like_seconds;
 use crate::fields::Kind;
 
 /// What a number makes in a column of a kind.
@@ -37,6 +38,9 @@ pub(super) fn int_to_exact(v: i128, kind: Kind) -> Exact {
     match kind {
         Kind::Int => Exact::word(v),
         Kind::Decimal(scale) => Exact::word(v * i128::from(power_of_ten(scale))),
+        Kind::Time if i64::try_from(v).is_ok_and(is_like_seconds) => {
+            Exact::Fault(NumberFault::LikeSeconds)
+        }
         Kind::Time | Kind::Duration => Exact::word(v * 1_000),
         Kind::Float if v.abs() <= FLOAT_EXACT => Exact::Float(v as f64),
         Kind::Float => Exact::Fault(NumberFault::OutOfRange),

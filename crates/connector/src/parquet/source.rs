@@ -16,7 +16,7 @@ use crate::dead::{Fault, FaultBox};
 use crate::fields::Fields;
 use crate::json::{TimeFormat, write_json, write_string};
 use crate::judge::Judge;
-use crate::{DeadLetter, Decoded, Error, FileOptions, Limits, Position};
+use crate::{DeadLetter, Decoded, Error, FileOptions, Limits, Position, UnknownFields};
 
 /// The most rows that are taken from the file at once.
 const ROWS_MAX: usize = 2_048;
@@ -167,7 +167,8 @@ impl ParquetSource {
             all = all.select(&rows);
         }
         self.row += rows as u64;
-        Ok(Decoded { batch: all, dead, position: self.position() })
+        let (position, unknown) = (self.position(), UnknownFields::default());
+        Ok(Decoded { batch: all, dead, position, unknown })
     }
 
     /// The first fault of each bad row, in the order of the rows.

@@ -143,9 +143,12 @@ impl CsvWriter {
             self.at += put_time(self.room(), date, in_day);
             return;
         }
+        // Durations are numbers of one unit, which a column can be reckoned with; `90m` beside
+        // `1500ms` cannot.
+        let times = if kind == Kind::Duration { TimeFormat::Millis } else { self.times };
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
-        write_word(&mut scratch, word, kind, self.times);
+        write_word(&mut scratch, word, kind, times);
         self.bytes(&scratch);
         self.scratch = scratch;
     }

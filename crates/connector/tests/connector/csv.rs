@@ -151,7 +151,7 @@ fn quoting_every_cell_changes_nothing() {
     for i in 0..500i64 {
         let cells = [
             (i * 7_919 - 1_000_000).to_string(),
-            (i * 86_399_999).to_string(),
+            (1_767_225_600_000 + i * 86_399_999).to_string(),
             format!("{}.{:02}", i * 31, i % 100),
             format!("{}", i as f64 / 3.0),
             (i % 3 == 0).to_string(),

@@ -136,3 +136,19 @@ fn a_single_column_writes_a_line_for_a_null() {
     writer.finish().unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "n\n\"\"\n7\n");
 }
+
+#[test]
+fn a_column_of_durations_has_one_unit_in_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str| {
+        let path = folder.path().join(name);
+        let options = WriteOptions::default();
+        let mut writer = RowWriter::create(&path, &[("age", Type::Duration)], options).unwrap();
+        writer.write(&[&Column::words(vec![5_400_000_000, 1_500_000, 250])], 0..3).unwrap();
+        writer.finish().unwrap();
+        fs::read_to_string(path).unwrap()
+    };
+    assert_eq!(written("ages.csv"), "age\n5400000\n1500\n0.250\n");
+    let lines = "{\"age\":\"90m\"}\n{\"age\":\"1500ms\"}\n{\"age\":\"250us\"}\n";
+    assert_eq!(written("ages.ndjson"), lines);
+}

@@ -230,7 +230,7 @@ impl Followed {
         decoded: Decoded,
         received: EventTime,
     ) -> Result<(), Stopped> {
-        let Decoded { batch, dead, position } = decoded;
+        let Decoded { batch, dead, position, .. } = decoded;
         let letter = |letter: &DeadLetter| self.letter(&schema.stream, letter);
         let mut dead: Vec<DeadEvent> = dead.iter().map(letter).collect();
         for Piece { batch, is_last } in pieces(batch) {

@@ -29,7 +29,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use millrace_event::{Batch, EventTime, Key, Rules, Span};
+use millrace_event::{Batch, EventTime, Key, Rules, Span, Value};
 use millrace_feature::plan::Plan;
 use millrace_store::{Access, Disk, FileDisk, StoreError};
 use thiserror::Error;
@@ -138,8 +138,8 @@ pub struct Delivery {
     pub position: Option<Vec<u8>>,
 }
 
-/// What became of a delivery: every event is in exactly one of these.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What became of a delivery: every event is in exactly one of the first four.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Receipt {
     pub applied: u64,
     pub duplicate: u64,
@@ -150,7 +150,21 @@ pub struct Receipt {
     pub future: u64,
     /// Records of the event log that are applied.
     pub frontier: u64,
+    /// The first ten of the late events.
+    pub late_events: Vec<LateEvent>,
 }
+
+/// An event that came too late.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateEvent {
+    pub id: Value,
+    pub at: EventTime,
+    /// Behind its delivery, events of its partition below this are late.
+    pub late_before: EventTime,
+}
+
+/// Late events that a receipt tells one by one.
+pub const LATE_EVENTS_TOLD: usize = 10;
 
 #[derive(Clone, Debug)]
 pub struct ReadRequest {

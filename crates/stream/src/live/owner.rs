@@ -19,8 +19,8 @@ use super::record::{
 };
 use super::recovery::{Counters, replay_late};
 use super::{
-    Applied, Delivery, GroupStatus, LiveError, LiveSettings, ReadReply, ReadRequest, Receipt,
-    Replayed, Reply, Status, StreamStatus, ViewReply,
+    Applied, Delivery, GroupStatus, LATE_EVENTS_TOLD, LateEvent, LiveError, LiveSettings,
+    ReadReply, ReadRequest, Receipt, Replayed, Reply, Status, StreamStatus, ViewReply,
 };
 use crate::Position;
 use crate::engine::{Engine, Fate, Sweep};
@@ -277,6 +277,7 @@ impl Owner {
             receipt.applied = applied.count(Fate::Applied) as u64;
             receipt.duplicate = applied.count(Fate::Duplicate) as u64;
             receipt.late = late_rows.len() as u64;
+            receipt.late_events = late_events(&batch, &late_rows, self.engine.late_before(id));
             receipt.future = future.len() as u64;
             if let Some(position) = position {
                 let name = batch.schema.stream.to_string();
@@ -436,6 +437,19 @@ impl Owner {
         let keys = if spill { SPILL_KEYS } else { SWEEP_KEYS };
         self.engine.sweep(Sweep { keys, spill });
     }
+}
+
+/// The first of the late rows, each with what it would have had to be to be taken.
+fn late_events(batch: &Batch, rows: &[u32], late_before: EventTime) -> Vec<LateEvent> {
+    let (id, times) = (batch.schema.id, batch.times());
+    let ty = &batch.schema.fields[id].ty;
+    let told = rows.iter().map(|row| *row as usize).take(LATE_EVENTS_TOLD);
+    told.map(|row| LateEvent {
+        id: batch.columns[id].value(row, ty),
+        at: EventTime(times[row]),
+        late_before,
+    })
+    .collect()
 }
 
 /// What one delivery leaves for the logs.
