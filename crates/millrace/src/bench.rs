@@ -21,6 +21,10 @@ use crate::exit::Failure;
 
 /// Measures throughput, latency and behaviour under overload on this machine
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  millrace bench card-features
+  millrace bench latency
+  millrace bench overload")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,

@@ -34,11 +34,10 @@ pub fn check(args: &Args) -> Result<(), Failure> {
         let is_error = diagnostics.iter().any(|d| d.severity == Severity::Error);
         return if is_error { Err(Failure::reported()) } else { Ok(()) };
     }
-    let told = render(&diagnostics, &sources);
-    let Some(plan) = plan else { return Err(Failure::user(told.trim_end())) };
     if !diagnostics.is_empty() {
-        note!("{}", told.trim_end());
+        note!("{}", render(&diagnostics, &sources).trim_end());
     }
+    let Some(plan) = plan else { return Err(Failure::reported()) };
     if args.paths.is_empty() {
         let config = Config::of_project(&args.place.project)?;
         project::check_streams(&config, &plan)?;

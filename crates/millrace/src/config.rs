@@ -1,6 +1,7 @@
 //! `millrace.toml`: everything about a project that is not a definition. Every key has a default,
 //! so an empty file and none at all mean the same.
 
+pub mod address;
 mod reading;
 mod unit;
 
@@ -90,6 +91,7 @@ pub struct RecordLimits {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
+    #[serde(deserialize_with = "address::deserialize")]
     pub listen: SocketAddr,
     /// Names it goes by beside its address and, on loopback, `localhost`.
     pub hosts: Vec<String>,

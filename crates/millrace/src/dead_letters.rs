@@ -1,21 +1,28 @@
 //! `millrace dead-letters`: look at the records that could not be read, and take them out to mend them.
 
+mod remote;
 mod resubmit;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use millrace_api::{Chosen, LetterLog};
+use millrace_api::{Chosen, LetterLog, did_you_mean, letter_reasons};
 use millrace_stream::live::DeadEvent;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::console::{self, counted, note, say};
 use crate::exit::Failure;
-use crate::project::Place;
+use crate::project::{DataPlace, stream_names};
+use crate::remote::Remote;
 
 /// Shows, exports and hands over again the records that could not be read
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  millrace dead-letters list
+  millrace dead-letters show 17
+  millrace dead-letters export --stream payments -o mend.ndjson
+  millrace dead-letters resubmit --url http://127.0.0.1:7878 --reason missing-field")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -27,15 +34,22 @@ enum Command {
     #[command(after_help = "Examples:
   millrace dead-letters list
   millrace dead-letters list --stream payments --reason wrong-type
-  millrace dead-letters list --json | jq .message")]
+  millrace dead-letters list --json | jq .message
+  millrace dead-letters list --url http://127.0.0.1:7878
+
+Which letters were handed over again is known to the server that took them: with --url each of them
+is marked. The key is taken from MILLRACE_KEY.")]
     List {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
-        place: Place,
+        place: DataPlace,
         /// Print a line of JSON for each
         #[arg(long)]
         json: bool,
+        /// Ask this server, which knows what was handed over again
+        #[arg(long, value_name = "URL", conflicts_with_all = ["project", "data"])]
+        url: Option<String>,
     },
     /// Shows one dead letter with the record as it came
     #[command(after_help = "Example:
@@ -44,7 +58,7 @@ enum Command {
         /// Its number in the list
         number: u64,
         #[command(flatten)]
-        place: Place,
+        place: DataPlace,
     },
     /// Writes the records as they came, a line for each, to be mended
     #[command(after_help = "Examples:
@@ -54,7 +68,7 @@ enum Command {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
-        place: Place,
+        place: DataPlace,
         /// Write each as {\"number\": …, \"record\": …}
         #[arg(long)]
         numbered: bool,
@@ -77,10 +91,10 @@ was read is marked, and not handed over a second time. The key is taken from MIL
 #[derive(clap::Args, Clone, Debug)]
 pub struct Which {
     /// Only of this stream
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     stream: Option<String>,
     /// Only for this reason, such as bad-json
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     reason: Option<String>,
     /// Only from this number on
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
@@ -89,7 +103,11 @@ pub struct Which {
 
 pub fn dead_letters(args: &Args) -> Result<(), Failure> {
     match &args.command {
-        Command::List { which, place, json } => list(which, place, *json),
+        Command::List { which, json, url: Some(url), .. } => {
+            check_reason(which)?;
+            remote::list(&Remote::new(url)?, which, *json)
+        }
+        Command::List { which, place, json, url: None } => list(which, place, *json),
         Command::Show { number, place } => show(*number, place),
         Command::Export { which, place, numbered, output } => {
             export(which, place, *numbered, output.as_deref())
@@ -98,7 +116,7 @@ pub fn dead_letters(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn list(which: &Which, place: &Place, json: bool) -> Result<(), Failure> {
+fn list(which: &Which, place: &DataPlace, json: bool) -> Result<(), Failure> {
     let mut count = 0;
     for_each(place, which, |number, letter| {
         count += 1;
@@ -115,7 +133,7 @@ fn list(which: &Which, place: &Place, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(number: u64, place: &Place) -> Result<(), Failure> {
+fn show(number: u64, place: &DataPlace) -> Result<(), Failure> {
     let which = Which { stream: None, reason: None, from: number };
     let mut found = None;
     for_each(place, &which, |at, letter| {
@@ -137,7 +155,7 @@ fn show(number: u64, place: &Place) -> Result<(), Failure> {
 
 fn export(
     which: &Which,
-    place: &Place,
+    place: &DataPlace,
     numbered: bool,
     output: Option<&Path>,
 ) -> Result<(), Failure> {
@@ -210,16 +228,45 @@ fn as_json(number: u64, letter: &DeadEvent) -> serde_json::Value {
 
 /// Calls `f` with each letter and its number, oldest first. A running server is not disturbed.
 fn for_each(
-    place: &Place,
+    place: &DataPlace,
     which: &Which,
     mut f: impl FnMut(u64, &DeadEvent) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    check_reason(which)?;
     let Which { stream, reason, from } = which.clone();
-    let mut log = LetterLog::open(&place.data_dir()?, Chosen { stream, reason, from })?;
+    let mut log = LetterLog::open(&place.existing()?, Chosen { stream, reason, from })?;
+    let mut is_met = false;
     while let Some((number, letter)) = log.next_letter()? {
+        is_met = true;
         f(number, &letter)?;
     }
-    Ok(())
+    // Letters outlive their definitions: a name that nothing has is wrong only where it has none.
+    match &which.stream {
+        Some(stream) if !is_met => check_stream(stream, place),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A misspelt reason would look like one that no letter has.
+pub fn check_reason(which: &Which) -> Result<(), Failure> {
+    let reasons = letter_reasons();
+    match &which.reason {
+        Some(reason) if !reasons.clone().any(|known| known == reason) => {
+            let hint = did_you_mean(reason, reasons);
+            Err(Failure::usage(format!("--reason: no letter has the reason `{reason}`; {hint}")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn check_stream(stream: &str, place: &DataPlace) -> Result<(), Failure> {
+    // Of definitions that are not right nothing is known.
+    let Some(names) = stream_names(&place.project) else { return Ok(()) };
+    if names.iter().any(|known| known == stream) {
+        return Ok(());
+    }
+    let hint = did_you_mean(stream, names.iter().map(String::as_str));
+    Err(Failure::usage(format!("--stream: no stream is named `{stream}`; {hint}")))
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ use feed::Feed;
 const CHUNK: usize = 2_000;
 /// How far behind the clock on the wall the live part begins.
 const LIVE: Span = Span::hours(1);
+/// How far back a value may be asked for: the lines that are printed ask as of the burst, which
+/// stays behind while time goes on.
+const HISTORY: Span = Span::hours(24);
 
 /// Generates payments, computes the example's features on them, and shows a fraud burst live
 #[derive(clap::Args, Debug)]
@@ -58,7 +61,12 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Where the server listens after the report; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:0",
+        value_parser = crate::config::address::parse
+    )]
     listen: SocketAddr,
     /// A new folder for the data; a temporary one, removed at the end, if not given
     #[arg(long, value_name = "DIR")]
@@ -73,7 +81,9 @@ pub fn demo(args: &Args) -> Result<(), Failure> {
     let live_from = now().minus(LIVE);
     let history = generate(args, live_from)?;
     let folder = Folder::new(args.dir.as_deref())?;
-    let settings = LiveSettings { dir: folder.path.clone(), ..LiveSettings::default() };
+    let engine = millrace_stream::Settings { history: HISTORY, ..Default::default() };
+    let dir = folder.path.clone();
+    let settings = LiveSettings { engine, dir, ..LiveSettings::default() };
     let (live, recovery) = Live::open(Arc::clone(&plan), settings)?;
     let place = serve::Place { dir: &folder.path, listen: args.listen, recovery: &recovery };
     let shown = show(args, &plan, &live, &place, &history, live_from, &stop);
@@ -120,8 +130,9 @@ fn generate(args: &Args, live_from: EventTime) -> Result<History, Failure> {
     let settings = Settings { seed: args.seed, days, start, ..Settings::default() };
     let history = History::generate(&settings).map_err(Failure::usage)?;
     bar.finish_and_clear();
-    let payments = grouped(history.payments().len() as u64);
-    let days = counted(days as usize, "day");
+    let before = history.payments().partition_point(|p| p.at < live_from);
+    let payments = grouped(before as u64);
+    let days = counted(args.days as usize, "day");
     say!("generated   {payments} payments of {days} (seed {}) in {}", args.seed, took(begun))?;
     Ok(history)
 }

@@ -82,7 +82,7 @@ impl Failure {
 
     /// For `map_err`: an input or output error on this path.
     pub fn io(path: &Path) -> impl Fn(io::Error) -> Failure {
-        move |source| Failure::environment(format!("{}: {source}", path.display()))
+        move |source| Failure::environment(format!("{}: {}", path.display(), io_cause(&source)))
     }
 
     /// For `map_err`: writing to standard output failed.
@@ -92,6 +92,25 @@ impl Failure {
         }
         Failure::environment(format!("cannot write to standard output: {error}"))
     }
+}
+
+/// The cause and, for what happens to people, the fix.
+fn io_cause(error: &io::Error) -> String {
+    use io::ErrorKind as Kind;
+    let fix = match error.kind() {
+        Kind::NotFound => {
+            return "there is no such file or folder; check the name and the folder you are in"
+                .to_owned();
+        }
+        Kind::PermissionDenied => "you may not; look with `ls -l` who may",
+        Kind::IsADirectory => "name a file in it",
+        Kind::NotADirectory => "a part of the path is a file; check the name",
+        Kind::AlreadyExists => "it is not overwritten; name another one, or remove it",
+        Kind::StorageFull | Kind::QuotaExceeded => "make room on the disk, or name another one",
+        Kind::ReadOnlyFilesystem => "name a place that can be written to",
+        _ => return error.to_string(),
+    };
+    format!("{error}; {fix}")
 }
 
 impl From<StoreError> for Failure {
@@ -154,6 +173,9 @@ impl From<LiveError> for Failure {
 impl From<millrace_connector::Error> for Failure {
     fn from(error: millrace_connector::Error) -> Failure {
         use millrace_connector::Error;
+        if let Error::Io { path, source } = &error {
+            return Failure::environment(format!("{}: {}", path.display(), io_cause(source)));
+        }
         let exit = match &error {
             Error::Io { .. } | Error::Write { .. } => Exit::Environment,
             Error::UnknownEnding { .. } | Error::NotTailed { .. } | Error::Delimiter { .. } => {
@@ -191,6 +213,20 @@ mod tests {
         assert_eq!(Failure::from(taken).exit, Exit::User);
         let locked = StoreError::Locked { path: "d".into(), holder: "process 1".into() };
         assert_eq!(Failure::from(LiveError::Store(locked)).exit, Exit::Environment);
+    }
+
+    #[test]
+    fn a_file_error_names_place_cause_and_fix() {
+        let at = |kind: io::ErrorKind| Failure::io(Path::new("a/b"))(kind.into()).message;
+        for (kind, fix) in [
+            (io::ErrorKind::NotFound, "check the name"),
+            (io::ErrorKind::PermissionDenied, "ls -l"),
+            (io::ErrorKind::AlreadyExists, "not overwritten"),
+            (io::ErrorKind::StorageFull, "make room"),
+        ] {
+            let told = at(kind);
+            assert!(told.starts_with("a/b: ") && told.contains(fix), "{told}");
+        }
     }
 
     #[test]

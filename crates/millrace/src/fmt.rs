@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use millrace_feature::format;
+use millrace_feature::{SOURCE_BYTES_MAX, format};
 
 use crate::console::{counted, say};
 use crate::exit::Failure;
@@ -28,6 +28,12 @@ pub fn fmt(args: &Args) -> Result<(), Failure> {
     let mut changed = 0;
     for path in project::files(&args.paths, &args.place.project)? {
         let text = project::text(&path)?;
+        if text.len() > SOURCE_BYTES_MAX {
+            let (path, size) = (project::shown(&path), text.len());
+            return Err(Failure::user(format!(
+                "{path}: a file of {size} bytes; at most {SOURCE_BYTES_MAX}, so split it"
+            )));
+        }
         let formatted = format(&text);
         if formatted == text {
             continue;

@@ -22,7 +22,7 @@ pub const FILES: [(&str, &str); 4] = [
   millrace init risk                   in a new one")]
 pub struct Args {
     /// The folder; made if it is not there
-    #[arg(default_value = ".")]
+    #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
 }
 

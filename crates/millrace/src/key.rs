@@ -8,10 +8,14 @@ use serde_json::json;
 
 use crate::console::{note, say};
 use crate::exit::Failure;
-use crate::project::Place;
+use crate::project::DataPlace;
 
 /// Makes, lists and revokes the API keys of a project's server
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  millrace key create laptop --team risk
+  millrace key list
+  millrace key revoke laptop")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -32,7 +36,7 @@ Only the key goes to standard output. It is not kept anywhere: who loses it make
         #[arg(long, default_value = "default")]
         team: String,
         #[command(flatten)]
-        place: Place,
+        place: DataPlace,
     },
     /// Lists the keys by name, never the keys themselves
     #[command(after_help = "Examples:
@@ -40,7 +44,7 @@ Only the key goes to standard output. It is not kept anywhere: who loses it make
   millrace key list --json")]
     List {
         #[command(flatten)]
-        place: Place,
+        place: DataPlace,
         /// Print a JSON array
         #[arg(long)]
         json: bool,
@@ -54,7 +58,7 @@ A running server takes notice within seconds.")]
         /// The key's name
         name: String,
         #[command(flatten)]
-        place: Place,
+        place: DataPlace,
     },
 }
 
@@ -91,7 +95,7 @@ fn list(keys: &Keys, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn keys(place: &Place, access: Access) -> Result<Keys, Failure> {
+fn keys(place: &DataPlace, access: Access) -> Result<Keys, Failure> {
     let disk = FileDisk::open(&place.data_dir()?, access)?;
     Ok(Keys::open(Arc::new(disk))?)
 }

@@ -21,6 +21,42 @@ pub struct Place {
     pub project: PathBuf,
 }
 
+/// Says whose data a command is about.
+#[derive(clap::Args, Clone, Debug)]
+pub struct DataPlace {
+    #[command(flatten)]
+    pub project: Place,
+    /// The data directory; the one that millrace.toml names, if not given
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl DataPlace {
+    /// Whether or not the definitions are right.
+    pub fn data_dir(&self) -> Result<PathBuf, Failure> {
+        match &self.data {
+            Some(data) => Ok(data.clone()),
+            None => {
+                let Place { project } = &self.project;
+                Ok(project.join(Config::of_project(project)?.storage.dir))
+            }
+        }
+    }
+
+    /// As [`DataPlace::data_dir`], of data that there must be.
+    pub fn existing(&self) -> Result<PathBuf, Failure> {
+        let dir = self.data_dir()?;
+        if dir.is_dir() {
+            return Ok(dir);
+        }
+        Err(Failure::environment(format!(
+            "{}: there is no data here yet; name the project with --project DIR, or its data \
+             directory with --data DIR",
+            dir.display()
+        )))
+    }
+}
+
 /// A project whose definitions are right.
 #[derive(Clone, Debug)]
 pub struct Project {
@@ -38,11 +74,6 @@ impl Place {
         check_streams(&config, &plan)?;
         Ok(Project { folder: self.project.clone(), config, plan: Arc::new(plan) })
     }
-
-    /// The data directory, whether or not the definitions are right.
-    pub fn data_dir(&self) -> Result<PathBuf, Failure> {
-        Ok(self.project.join(Config::of_project(&self.project)?.storage.dir))
-    }
 }
 
 impl Project {
@@ -54,10 +85,12 @@ impl Project {
         let name = folder.as_deref().and_then(Path::file_name);
         name.map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned())
     }
+}
 
-    pub fn data_dir(&self) -> PathBuf {
-        self.folder.join(&self.config.storage.dir)
-    }
+/// What the streams of a project are called; `None` where its definitions are not right.
+pub fn stream_names(place: &Place) -> Option<Vec<String>> {
+    let plan = compile(&sources(&[], &place.project).ok()?).plan?;
+    Some(plan.streams.iter().map(|stream| stream.schema.stream.to_string()).collect())
 }
 
 /// The plan of these texts; prints warnings.
@@ -72,7 +105,10 @@ pub fn plan(sources: &[SourceFile]) -> Result<Plan, Failure> {
             }
             Ok(plan)
         }
-        None => Err(Failure::user(told.trim_end())),
+        None => {
+            note!("{}", told.trim_end());
+            Err(Failure::reported())
+        }
     }
 }
 

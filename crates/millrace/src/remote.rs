@@ -31,18 +31,27 @@ impl Remote {
     /// The answer to a body of JSON; a refusal is a failure in the server's words.
     pub fn post(&self, path: &str, body: String) -> Result<Value, Failure> {
         let posted = self.client.post(path, "application/json", body.into_bytes());
-        let Reply { status, body } = self.runtime.block_on(posted)?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if status == 200 {
-            return Ok(answer);
-        }
-        let told = |name: &str| answer["error"][name].as_str().unwrap_or_default().to_owned();
-        let message = format!("the server says {status}: {}; {}", told("message"), told("hint"));
-        Err(match status {
-            400..429 => Failure::user(message),
-            _ => Failure::environment(message),
-        })
+        answer(self.runtime.block_on(posted)?)
     }
+
+    /// As [`Remote::post`], without a body.
+    pub fn get(&self, path: &str) -> Result<Value, Failure> {
+        answer(self.runtime.block_on(self.client.get(path))?)
+    }
+}
+
+fn answer(reply: Reply) -> Result<Value, Failure> {
+    let Reply { status, body } = reply;
+    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if status == 200 {
+        return Ok(answer);
+    }
+    let told = |name: &str| answer["error"][name].as_str().unwrap_or_default().to_owned();
+    let message = format!("the server says {status}: {}; {}", told("message"), told("hint"));
+    Err(match status {
+        400..429 => Failure::user(message),
+        _ => Failure::environment(message),
+    })
 }
 
 impl From<ClientError> for Failure {

@@ -6,7 +6,7 @@ use millrace_stream::live::{Live, LiveError};
 
 use crate::console::{counted, duration, note, say, spinner};
 use crate::exit::Failure;
-use crate::project::Place;
+use crate::project::DataPlace;
 use crate::remote::Remote;
 
 /// Applies the events that came too late
@@ -19,9 +19,9 @@ Late events are kept when they come. A replay applies those that came since the 
 whatever their time; windows that still reach them change.")]
 pub struct Args {
     #[command(flatten)]
-    place: Place,
+    place: DataPlace,
     /// Ask this server to do it, with the key in MILLRACE_KEY if it asks for one
-    #[arg(long, conflicts_with = "project")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["project", "data"])]
     url: Option<String>,
 }
 
@@ -38,15 +38,9 @@ fn on_server(url: &str) -> Result<u64, Failure> {
     answer["replayed"].as_u64().ok_or_else(|| Failure::bug("the server does not say how many"))
 }
 
-fn on_data(place: &Place) -> Result<u64, Failure> {
-    let project = place.open()?;
-    let dir = project.data_dir();
-    if !dir.is_dir() {
-        let dir = dir.display();
-        return Err(Failure::environment(format!(
-            "{dir}: there is no data here yet; name the project with --project DIR"
-        )));
-    }
+fn on_data(place: &DataPlace) -> Result<u64, Failure> {
+    let project = place.project.open()?;
+    let dir = place.existing()?;
     let bar = spinner("opening the data");
     let (live, recovery) = Live::open(project.plan.clone(), project.config.live(dir))?;
     bar.finish_and_clear();

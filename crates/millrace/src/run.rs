@@ -19,9 +19,10 @@ use millrace_stream::live::{Live, Recovery};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
+use crate::config::address;
 use crate::console::{counted, duration, note, say};
 use crate::exit::Failure;
-use crate::project::{Place, Project};
+use crate::project::{DataPlace, Project};
 use crate::stop::Stop;
 
 /// Threads that answer requests; the engine has its own.
@@ -38,12 +39,9 @@ It stops at Ctrl-C or SIGTERM: what is in flight ends, a last checkpoint is take
 A second signal ends it at once; nothing that was acknowledged is lost then, either.")]
 pub struct Args {
     #[command(flatten)]
-    place: Place,
-    /// The data directory; the one that millrace.toml names, if not given
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    place: DataPlace,
     /// Where to listen, such as 127.0.0.1:0 for a free port; as millrace.toml says, if not given
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     listen: Option<SocketAddr>,
     /// Write the address to this file once requests are answered
     #[arg(long, value_name = "FILE")]
@@ -56,8 +54,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let stop = Stop::on_signals()?;
     log_to_stderr();
-    let project = args.place.open()?;
-    let dir = args.data.clone().unwrap_or_else(|| project.data_dir());
+    let project = args.place.project.open()?;
+    let dir = args.place.data_dir()?;
     let listen = args.listen.unwrap_or(project.config.server.listen);
     let runtime = runtime()?;
     let settings = project.config.server(dir.clone(), listen);

@@ -21,8 +21,8 @@ const TOGETHER_BYTES: usize = 1 << 20;
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// The server
-    #[arg(long)]
+    /// The server, such as http://127.0.0.1:7878
+    #[arg(long, value_name = "URL")]
     url: String,
     /// Mended letters, as `export --numbered` writes them
     #[arg(long, value_name = "FILE", conflicts_with_all = ["stream", "reason", "from"])]
@@ -37,6 +37,7 @@ struct Line {
 }
 
 pub fn resubmit(args: &Args) -> Result<(), Failure> {
+    super::check_reason(&args.which)?;
     let remote = Remote::new(&args.url)?;
     let mut total = Total::default();
     match &args.file {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millrace_event::{EventTime, Span};
 use millrace_payments::{History, JsonLines, PaymentEvent, PaymentStream, merge};
@@ -18,6 +18,8 @@ use crate::stop::Stop;
 const ACCELERATION: i64 = 60;
 /// When the burst begins, in the live part.
 const BURST_AFTER: Span = Span::minutes(5);
+/// The moment to ask about is no later than this: well before the clock on the wall is reached.
+const MOMENT_AFTER: Span = Span::minutes(35);
 /// How far an unbounded run goes, and in which steps.
 const UNBOUNDED: Span = Span::minutes(40);
 const UNBOUNDED_STEP: Span = Span::minutes(10);
@@ -62,11 +64,27 @@ impl Burst {
         &self.watched.merchant
     }
 
+    fn attempts(&self) -> impl DoubleEndedIterator<Item = &PaymentEvent> {
+        self.events.iter().filter(|e| e.stream() == PaymentStream::Attempts)
+    }
+
+    /// A moment to ask about: the end of the burst or, of a long one, half an hour into it.
+    pub fn moment(&self) -> EventTime {
+        let last = self.attempts().next_back().map_or(self.live_from, PaymentEvent::at);
+        let at = last.min(self.live_from.plus(MOMENT_AFTER));
+        at.floor_to(Span::seconds(1)).plus(Span::seconds(1))
+    }
+
+    /// How long the live part takes to get to that moment.
+    pub fn reached_in(&self) -> Duration {
+        let micros = self.moment().since(self.live_from).0 / ACCELERATION;
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    }
+
     /// One of its attempts, as a line of JSON.
     pub fn attempt(&self) -> Option<String> {
-        let is_attempt = |e: &&PaymentEvent| e.stream() == PaymentStream::Attempts;
         let mut lines = JsonLines::default();
-        lines.push(self.events.iter().find(is_attempt)?);
+        lines.push(self.attempts().next()?);
         String::from_utf8(lines.stream(PaymentStream::Attempts).to_vec()).ok()
     }
 
@@ -77,8 +95,8 @@ impl Burst {
         pace: Pace,
         stop: &Stop,
     ) -> Result<(), Failure> {
+        let attempts = self.attempts().count();
         let Burst { live_from, events, watched } = self;
-        let attempts = events.iter().filter(|e| e.stream() == PaymentStream::Attempts).count();
         let Watched { merchant, device, .. } = &watched;
         say!()?;
         let attempts = counted(attempts, "attempt");

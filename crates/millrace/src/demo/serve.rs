@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use millrace_api::{Server, Settings};
+use millrace_event::EventTime;
 use millrace_feature::plan::Plan;
 use millrace_stream::live::{Live, Recovery};
 use tokio::runtime::Runtime;
@@ -39,11 +40,14 @@ impl Serving {
     pub fn tell(&self, burst: &Burst) -> Result<(), Failure> {
         let url = format!("http://{}", self.server.address());
         say!()?;
+        let (at, reached_in) = (burst.moment(), burst.reached_in().as_secs() + 1);
+        say!("until Ctrl-C, ask in another shell. These lines ask as of {at}, within the")?;
         say!(
-            "until Ctrl-C, ask in another shell (the payments catch up with the clock in a minute):"
+            "burst, which the payments reach in {reached_in} seconds; without `at` they ask as of"
         )?;
-        say!("  curl -s {url}/v1/features/merchant_traffic/{}", burst.merchant())?;
-        if let Some(event) = burst.attempt().and_then(|line| without_id_and_time(&line)) {
+        say!("now, where the payments have caught up with the clock in a minute:")?;
+        say!("  curl -s '{url}/v1/features/merchant_traffic/{}?at={at}'", burst.merchant())?;
+        if let Some(event) = burst.attempt().and_then(|line| at_time(&line, at)) {
             say!(
                 "  curl -s {url}/v1/views/checkout -H 'Content-Type: application/json' -d '{event}'"
             )?;
@@ -58,10 +62,10 @@ impl Serving {
     }
 }
 
-/// The attempt as if it were made now.
-fn without_id_and_time(line: &str) -> Option<String> {
+/// The attempt as if another one like it were made at that time.
+fn at_time(line: &str, at: EventTime) -> Option<String> {
     let mut event: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
     event.remove("payment_id");
-    event.remove("at");
+    event.insert("at".to_owned(), at.to_string().into());
     serde_json::to_string(&event).ok()
 }

@@ -72,6 +72,18 @@ fn dead_letters_of_a_data_directory_can_be_listed_shown_and_exported() {
     fail(folder.path(), &["dead-letters", "show", "999999"], 1);
     let none = succeed(folder.path(), &["dead-letters", "list", "--reason", "future"]);
     assert_eq!(none, "");
+    for (choice, meant) in
+        [("--reason=bad-jsn", "`bad-json`"), ("--stream=payment_outcoms", "`payment_outcomes`")]
+    {
+        let told = fail(folder.path(), &["dead-letters", "list", choice], 2);
+        assert!(told.contains(meant), "{told}");
+    }
+    let elsewhere = tempdir().unwrap();
+    let data = folder.path().join(".millrace");
+    let with_data = ["dead-letters", "list", "--json", "--data", data.to_str().unwrap()];
+    assert_eq!(succeed(elsewhere.path(), &with_data), listed);
+    let told = fail(elsewhere.path(), &["dead-letters", "list"], 3);
+    assert!(told.contains("no data here"), "{told}");
 
     let stream = letters[0]["stream"].as_str().unwrap();
     let export = ["dead-letters", "export", "--stream", stream];

@@ -121,10 +121,18 @@ fn every_command_explains_itself_with_examples() {
         &["fmt"],
         &["test"],
         &["compute"],
+        &["run"],
         &["replay"],
+        &["bench"],
+        &["bench", "card-features"],
+        &["bench", "latency"],
+        &["bench", "overload"],
+        &["key"],
         &["key", "create"],
         &["key", "list"],
         &["key", "revoke"],
+        &["dead-letters"],
+        &["dead-letters", "resubmit"],
         &["dead-letters", "list"],
         &["dead-letters", "show"],
         &["dead-letters", "export"],
@@ -134,4 +142,37 @@ fn every_command_explains_itself_with_examples() {
         assert!(help.contains("Example") && help.contains("  millrace "), "{command:?}: {help}");
     }
     fail(folder.path(), &["nonsense"], 2);
+}
+
+#[test]
+fn a_diagnostic_is_told_once_and_with_its_code_in_front() {
+    let folder = tempdir().unwrap();
+    write(folder.path(), &[("a.mill", "entity card\nfeatures g by card from nothing { }\n")]);
+    for command in ["check", "test", "run"] {
+        let told = fail(folder.path(), &[command], 1);
+        assert!(told.starts_with("error[unknown-name]: no stream `nothing`"), "{command}: {told}");
+    }
+}
+
+#[test]
+fn a_file_that_is_too_large_is_not_formatted() {
+    let folder = tempdir().unwrap();
+    let text = format!("entity card # {}\n", "x".repeat(1 << 20));
+    write(folder.path(), &[("a.mill", &text)]);
+    for arguments in [&["fmt", "--check"][..], &["fmt"]] {
+        let told = fail(folder.path(), arguments, 1);
+        assert!(told.contains("a.mill: a file of") && told.contains("split it"), "{told}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named_with_what_to_do() {
+    let folder = tempdir().unwrap();
+    succeed(folder.path(), &["init"]);
+    let compute = ["compute", "checkout", "--events", "payments=gone.ndjson", "-o", "out.csv"];
+    for (arguments, name) in [(&["check", "gone.mill"][..], "gone.mill"), (&compute, "gone.ndjson")]
+    {
+        let told = fail(folder.path(), arguments, 3);
+        assert!(told.contains(name) && told.contains("check the name"), "{told}");
+    }
 }

@@ -235,6 +235,8 @@ fn letters_are_mended_and_late_events_replayed_on_a_running_server() {
     assert!(sent.starts_with("1 letter handed over: 1 accepted"), "{sent}");
     let again = succeed(folder.path(), &resubmit);
     assert!(again.contains("1 letter handed over before"), "{again}");
+    let listed = succeed(folder.path(), &["dead-letters", "list", "--url", &url]);
+    assert!(listed.contains("handed over again") && listed.lines().count() == 1, "{listed}");
     let gone = mended.replace("\"number\":0", "\"number\":9");
     std::fs::write(&file, gone.clone() + &mended).unwrap();
     let gone_too = run(folder.path(), &resubmit);
@@ -282,4 +284,17 @@ fn two_servers_do_not_share_data() {
     let elsewhere = Server::start(folder.path(), &["--data", "elsewhere"]);
     assert!(folder.path().join("elsewhere/LOCK").exists());
     elsewhere.stop();
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_told_with_what_to_do() {
+    let folder = project();
+    let server = Server::start(folder.path(), &[]);
+    let taken = server.url.strip_prefix("http://").unwrap().to_owned();
+    let other = project();
+    let told = fail(other.path(), &["run", "--listen", &taken], 3);
+    assert!(told.contains(&taken) && told.contains("port 0 takes a free one"), "{told}");
+    let told = fail(other.path(), &["run", "--listen", ":8080"], 2);
+    assert!(told.contains("127.0.0.1:8080 for this machine alone"), "{told}");
+    server.stop();
 }
