@@ -1,10 +1,11 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use millrace_connector::{
     DeadLetter, Decoded, FileOptions, FileSource, JsonDecoder, Limits, Position, RowWriter,
     TailSource, WriteOptions,
 };
-use millrace_event::{Batch, EventTime, KeyKind, Rules, Span, Type};
+use millrace_event::{Batch, EventTime, KeyKind, Rules, Schema, Span, Type};
 
 use crate::rows::{entity, schema_with};
 
@@ -79,18 +80,21 @@ fn what_is_against_the_rules_keeps_its_bytes_and_place_in_every_format() {
 
     let good: Vec<&str> =
         objects.iter().map(String::as_str).filter(|o| !o.contains("\"x\"")).collect();
-    let mut plain = JsonDecoder::new(Arc::clone(&schema), Limits::default());
-    let all = plain.lines(good.join("\n").as_bytes(), "t").unwrap().batch;
-    let path = folder.path().join("a.parquet");
-    let fields: Vec<(&str, Type)> =
-        schema.fields.iter().map(|f| (&*f.name, f.ty.clone())).collect();
-    let mut writer = RowWriter::create(&path, &fields, WriteOptions::default()).unwrap();
-    writer.write(&all.columns.iter().collect::<Vec<_>>(), 0..all.len()).unwrap();
-    writer.finish().unwrap();
+    write_parquet(&folder.path().join("a.parquet"), &schema, &good.join("\n"));
     let Decoded { batch, dead, .. } = read("a.parquet");
     let expected = "future long-key future long-key";
     assert_eq!((ids(&batch), reasons_of(&dead).as_str()), (vec![1, 5], expected));
     assert_eq!(dead[1].position, Position::Row(2));
     let record: serde_json::Value = serde_json::from_slice(&dead[1].bytes).unwrap();
     assert_eq!((&record["id"], &record["card"]), (&3.into(), &long.into()));
+}
+
+fn write_parquet(path: &Path, schema: &Arc<Schema>, lines: &str) {
+    let mut plain = JsonDecoder::new(Arc::clone(schema), Limits::default());
+    let all = plain.lines(lines.as_bytes(), "t").unwrap().batch;
+    let fields: Vec<(&str, Type)> =
+        schema.fields.iter().map(|f| (&*f.name, f.ty.clone())).collect();
+    let mut writer = RowWriter::create(path, &fields, WriteOptions::default()).unwrap();
+    writer.write(&all.columns.iter().collect::<Vec<_>>(), 0..all.len()).unwrap();
+    writer.finish().unwrap();
 }

@@ -332,6 +332,7 @@ fn expression(ty: &Type, depth: usize, c: &mut Choices<'_>) -> Expr {
     Expr { kind, ty: ty.clone(), nullable: true }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: a line for each operation of each type")]
 fn operation(ty: &Type, depth: usize, c: &mut Choices<'_>) -> Kind {
     let one = |operator: Unary, of: Type, c: &mut Choices<'_>| {
         Kind::Unary(operator, Box::new(expression(&of, depth, c)))

@@ -202,11 +202,24 @@ fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Resu
         |keys| format!("the newest restored: {} keys", grouped(keys)),
     );
     say!("  checkpoints  {checkpoints:>12.0} of {} in all, {restored}", size(checkpoint_bytes))?;
+    say_compared(values, at_limit)?;
+    say_peers(peers)?;
+    if args.threads > 1 {
+        note!("the loops have one thread and the engine {}", args.threads);
+    }
+    Ok(())
+}
+
+fn say_compared(values: u64, at_limit: u64) -> Result<(), Failure> {
     say!("  compared     {:>12} values, none differs", grouped(values))?;
     if at_limit > 0 {
         let count = grouped(at_limit);
         say!("               {count:>12} of them null: more than 4,096 distinct merchants")?;
     }
+    Ok(())
+}
+
+fn say_peers(peers: &[Peer]) -> Result<(), Failure> {
     for peer in peers {
         match (&peer.not_run, peer.rows_per_cpu_second()) {
             (None, Some(rate)) => {
@@ -218,9 +231,6 @@ fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Resu
                 say!("  {:<12} not run: {reason}", peer.name)?;
             }
         }
-    }
-    if args.threads > 1 {
-        note!("the loops have one thread and the engine {}", args.threads);
     }
     Ok(())
 }
