@@ -18,7 +18,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 pub enum ClientError {
     #[error("`{given}` is no address of a server; write it as http://127.0.0.1:7878")]
     Url { given: String },
-    #[error("no answer from {url}: {cause}")]
+    #[error("no answer from {url}: {cause}; is a server running there? `millrace run` starts one")]
     NoAnswer { url: String, cause: String },
 }
 

@@ -123,21 +123,27 @@ impl Data {
     fn words_mut(&mut self) -> &mut Vec<i64> {
         match self {
             Data::Word(v) => v,
-            other => unreachable!("{} gets a word", other.kind()),
+            other @ (Data::Float(_) | Data::Text(_) | Data::Nested(_)) => {
+                unreachable!("{} gets a word", other.kind())
+            }
         }
     }
 
     fn floats_mut(&mut self) -> &mut Vec<f64> {
         match self {
             Data::Float(v) => v,
-            other => unreachable!("{} gets a float", other.kind()),
+            other @ (Data::Word(_) | Data::Text(_) | Data::Nested(_)) => {
+                unreachable!("{} gets a float", other.kind())
+            }
         }
     }
 
     fn texts_mut(&mut self) -> &mut Texts {
         match self {
             Data::Text(v) => v,
-            other => unreachable!("{} gets a text", other.kind()),
+            other @ (Data::Word(_) | Data::Float(_) | Data::Nested(_)) => {
+                unreachable!("{} gets a text", other.kind())
+            }
         }
     }
 }

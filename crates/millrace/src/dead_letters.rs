@@ -128,7 +128,9 @@ fn list(which: &Which, place: &DataPlace, json: bool) -> Result<(), Failure> {
         say!("{number:>6}  {stream}  {reason}  {origin}, {position}: {message}")
     })?;
     if !json {
-        note!("{}", counted(count, "dead letter"));
+        let marked = "which of them were handed over again, a running server knows: add --url";
+        let remark = if count > 0 { format!("; {marked}") } else { String::new() };
+        note!("{}{remark}", counted(count, "dead letter"));
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ const CHUNK: usize = 2_000;
 const LIVE: Span = Span::hours(1);
 /// How far back a value may be asked for: the lines that are printed ask as of the burst, which
 /// stays behind while time goes on.
-const HISTORY: Span = Span::hours(24);
+const HISTORY: Span = Span::hours(2);
 
 /// Generates payments, computes the example's features on them, and shows a fraud burst live
 #[derive(clap::Args, Debug)]
