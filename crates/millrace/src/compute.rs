@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use millrace_connector::{CsvOptions, Decoded, FileOptions, Position};
-use millrace_stream::live::{FUTURE, now};
+use millrace_stream::live::{FUTURE, LONG_KEY, now, rows_with_long_keys};
 use millrace_stream::{Fate, Ordered, PartitionId, Rows, Settings};
 
 use crate::config::did_you_mean;
@@ -213,8 +213,9 @@ impl Run<'_> {
             self.summary.add_stream(stream, name);
             for path in &files {
                 let partition = self.ordered.partition(stream, &path.to_string_lossy());
-                self.frontier.positions.push((partition, path.clone(), Position::START));
-                origins.push(Origin::open(path, partition, schema.clone(), &options, threads)?);
+                let origin = Origin::open(path, partition, schema.clone(), &options, threads)?;
+                self.frontier.positions.push((partition, path.clone(), origin.start));
+                origins.push(origin);
             }
         }
         Ok(origins)
@@ -273,19 +274,34 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let stream = partition.stream();
         let known = self.frontier.positions.iter_mut().find(|(id, _, _)| *id == partition);
-        if let Some((_, _, position)) = known {
-            *position = decoded.position;
-        }
+        let (_, file, position) = known.expect("a partition is opened before it is read");
+        let from = std::mem::replace(position, decoded.position);
+        let place = letters::Place { file, from, to: decoded.position };
+        let mut batch = decoded.batch;
         for letter in &decoded.dead {
             self.summary.dead(stream, letter.reason.name());
-            self.letters.push(&decoded.batch.schema.stream, letter)?;
+            self.letters.push(&batch.schema.stream, letter)?;
+        }
+        // A server would not take these events either.
+        let long = rows_with_long_keys(&self.job.project.plan, stream, &batch);
+        for row in &long {
+            self.summary.dead(stream, LONG_KEY.reason);
+            let why = (LONG_KEY.reason, LONG_KEY.message.to_owned());
+            self.letters.push_event(&batch, *row as usize, &place, why)?;
+        }
+        if !long.is_empty() {
+            let rows = 0..batch.len() as u32;
+            batch = batch.select(&rows.filter(|row| !long.contains(row)).collect::<Vec<_>>());
         }
         let mut emit = |rows: Rows<'_>| table.write(&rows);
-        let pushed = self.ordered.push(partition, &decoded.batch, now(), &mut emit);
+        let pushed = self.ordered.push(partition, &batch, now(), &mut emit);
         let applied = pushed.map_err(|e| table.failure(e))?;
         for row in applied.rows(Fate::Future) {
+            let time = batch.time(row as usize);
+            let message = format!("its time {time} lies too far ahead of this machine's clock");
             self.summary.dead(stream, FUTURE.reason);
-            self.letters.push_future(&decoded.batch, row as usize)?;
+            let why = (FUTURE.reason, message);
+            self.letters.push_event(&batch, row as usize, &place, why)?;
         }
         self.frontier.rows = table.rows();
         Ok(())

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use millrace_connector::{Decoded, Error, FileOptions, FileSource};
+use millrace_connector::{Decoded, Error, FileOptions, FileSource, Position};
 use millrace_event::Schema;
 use millrace_feature::plan::Plan;
 use millrace_stream::PartitionId;
@@ -93,6 +93,8 @@ pub fn configured(project: &Project, name: &str) -> Result<(Vec<PathBuf>, char),
 #[derive(Debug)]
 pub struct Origin {
     pub partition: PartitionId,
+    /// Where its first record begins.
+    pub start: Position,
     blocks: Blocks,
     fraction: f64,
 }
@@ -114,8 +116,9 @@ impl Origin {
         threads: usize,
     ) -> Result<Origin, Failure> {
         let source = Box::new(FileSource::open(path, schema, options)?);
+        let start = source.position();
         let blocks = if threads > 1 { read_ahead(path, source)? } else { Blocks::Here(source) };
-        Ok(Origin { partition, blocks, fraction: 0.0 })
+        Ok(Origin { partition, start, blocks, fraction: 0.0 })
     }
 
     /// The next block; `None` at the end of the file.

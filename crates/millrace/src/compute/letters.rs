@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use millrace_connector::{DeadLetter, TimeFormat, write_json};
+use millrace_connector::{DeadLetter, Position, TimeFormat, write_json};
 use millrace_event::Batch;
-use millrace_stream::live::{DeadEvent, FUTURE};
+use millrace_stream::live::DeadEvent;
 
 use crate::exit::Failure;
 
@@ -16,6 +16,14 @@ use crate::exit::Failure;
 pub struct Letters {
     path: PathBuf,
     file: Option<BufWriter<File>>,
+}
+
+/// The part of a file that a block of events was read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub file: &'a Path,
+    pub from: Position,
+    pub to: Position,
 }
 
 impl Letters {
@@ -45,8 +53,14 @@ impl Letters {
         })
     }
 
-    /// An event that was read and lies too far in the future: written out field by field.
-    pub fn push_future(&mut self, batch: &Batch, row: usize) -> Result<(), Failure> {
+    /// An event that was read and cannot be taken: written out field by field.
+    pub fn push_event(
+        &mut self,
+        batch: &Batch,
+        row: usize,
+        place: &Place<'_>,
+        (reason, message): (&str, String),
+    ) -> Result<(), Failure> {
         let mut bytes = vec![b'{'];
         for (field, column) in batch.schema.fields.iter().zip(&batch.columns) {
             if bytes.len() > 1 {
@@ -56,13 +70,12 @@ impl Letters {
             write_json(&mut bytes, &column.value(row, &field.ty), &field.ty, TimeFormat::Text);
         }
         bytes.push(b'}');
-        let time = batch.time(row);
         self.write(&DeadEvent {
             stream: Some(batch.schema.stream.to_string()),
-            origin: "history".to_owned(),
-            position: String::new(),
-            reason: FUTURE.reason.to_owned(),
-            message: format!("its time {time} lies too far ahead of this machine's clock"),
+            origin: place.file.display().to_string(),
+            position: format!("between {} and {}", place.from, place.to),
+            reason: reason.to_owned(),
+            message,
             bytes,
         })
     }

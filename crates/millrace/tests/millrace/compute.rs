@@ -146,6 +146,29 @@ fn dead_letters_keep_their_place_and_their_bytes() {
 }
 
 #[test]
+fn an_event_with_a_key_that_no_server_takes_is_a_dead_letter() {
+    let folder = project();
+    let row =
+        |id: u32, bytes: usize| format!("{id},2026-01-05T12:00:00Z,{},1.00\n", "k".repeat(bytes));
+    // The length of a text in a key takes 4 of the 65,535 bytes.
+    let rows = [row(1, 3), row(2, 65_531), row(3, 65_532), row(4, 3)].concat();
+    write(folder.path(), &[("p.csv", &format!("id,at,card,amount\n{rows}")), ("o.ndjson", "")]);
+    let told = compute(folder.path(), "out.csv", "2");
+    let counts = "4 in = 3 applied + 0 duplicate + 0 late + 1 dead-lettered";
+    assert!(told.contains(counts) && told.contains("long-key: 1 dead letter"), "{told}");
+    let out = read(folder.path(), "out.csv");
+    assert_eq!(out.lines().filter_map(|l| l.split(',').next()).collect::<String>(), "id124");
+    let letters = read(folder.path(), "out.csv.dead.ndjson");
+    let letter: serde_json::Value = serde_json::from_str(letters.trim()).unwrap();
+    assert_eq!((&letter["reason"], &letter["origin"]), (&"long-key".into(), &"p.csv".into()));
+    let place = letter["position"].as_str().unwrap();
+    assert!(place.contains("line 2") && place.contains("line 6"), "{place}");
+    let record: serde_json::Value =
+        serde_json::from_str(letter["bytes"]["text"].as_str().unwrap()).unwrap();
+    assert_eq!((&record["id"], record["card"].as_str().unwrap().len()), (&3.into(), 65_532));
+}
+
+#[test]
 fn every_format_holds_the_same_rows() {
     let folder = project();
     compute(folder.path(), "out.ndjson", "2");
