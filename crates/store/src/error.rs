@@ -58,17 +58,19 @@ pub enum StoreError {
     NoSuchOffset { log: String, given: Offset, first: Offset, next: Offset },
 
     /// There are checkpoints, and none can be trusted.
-    #[error(
-        "none of {count} checkpoints can be read ({reasons}); \
-         restore the folder from a copy, or move it away to compute the state again from the log"
-    )]
-    NoCheckpoint { count: usize, reasons: String },
+    #[error("none of {count} checkpoints can be read ({reasons}); {}", way_out(*log_first))]
+    NoCheckpoint {
+        count: usize,
+        reasons: String,
+        /// The first record of the event log that is kept.
+        log_first: Option<Offset>,
+    },
 
     #[error(
-        "segment {segment} was written after checkpoint {after}, but no manifest is left; \
-         restore the folder from a copy, or move it away to compute the state again from the log"
+        "segment {segment} was written after checkpoint {after}, but no manifest is left; {}",
+        way_out(*log_first)
     )]
-    ManifestsGone { segment: SegmentId, after: Epoch },
+    ManifestsGone { segment: SegmentId, after: Epoch, log_first: Option<Offset> },
 
     #[error("checkpoint {given} does not follow checkpoint {newest}; use a greater epoch")]
     StaleEpoch { given: Epoch, newest: Epoch },
@@ -96,6 +98,24 @@ pub enum StoreError {
     TooManyKeys { limit: usize },
     #[error("a {what} is 1 to {limit} of letters, digits, '-', '_' and '.', and not {given:?}")]
     KeyLabel { what: &'static str, given: String, limit: usize },
+}
+
+/// What to do without a checkpoint, and what is lost by it.
+fn way_out(log_first: Option<Offset>) -> String {
+    match log_first {
+        Some(Offset(0)) => "restore the folder checkpoints/ from a copy, or move it away to \
+                            rebuild from the log, which holds every event from the first"
+            .to_owned(),
+        Some(first) => format!(
+            "restore the folder checkpoints/ from a copy: the log cannot replace it, since it \
+             begins at record {first}; without a copy, moving the whole data directory away \
+             starts from nothing, and what was computed so far is lost"
+        ),
+        None => "restore the folder checkpoints/ from a copy: there is no log to rebuild from; \
+                 without a copy, moving the whole data directory away starts from nothing, and \
+                 what was computed so far is lost"
+            .to_owned(),
+    }
 }
 
 impl StoreError {

@@ -275,6 +275,32 @@ fn keys_made_while_it_runs_are_asked_for_and_other_addresses_need_one() {
 }
 
 #[test]
+fn a_damaged_segment_of_all_checkpoints_is_told_with_a_way_out_that_works() {
+    let folder = project();
+    for id in 0..4 {
+        let server = Server::start(folder.path(), &[]);
+        assert_eq!(server.lines(&payment(id, "A"))["accepted"], 1);
+        server.stop();
+    }
+    let checkpoints = folder.path().join(".millrace/checkpoints");
+    let files = || std::fs::read_dir(&checkpoints).unwrap().map(|entry| entry.unwrap().path());
+    let oldest = files().filter(|path| path.extension().is_some_and(|e| e == "segment")).min();
+    let oldest = oldest.unwrap();
+    let mut bytes = std::fs::read(&oldest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&oldest, bytes).unwrap();
+    let said = fail(folder.path(), &["run", "--listen", "127.0.0.1:0"], 3);
+    assert!(said.contains("none of 3 checkpoints") && said.contains(".segment"), "{said}");
+    let way_out = "move it away to rebuild from the log, which holds every event";
+    assert!(said.contains("checkpoints/") && said.contains(way_out), "{said}");
+    std::fs::rename(&checkpoints, folder.path().join("away")).unwrap();
+    let server = Server::start(folder.path(), &[]);
+    assert_eq!(server.attempts("A"), 4);
+    server.stop();
+}
+
+#[test]
 fn two_servers_do_not_share_data() {
     let folder = project();
     let server = Server::start(folder.path(), &[]);

@@ -8,7 +8,7 @@ use super::shared::Shared;
 use super::{CheckpointsConfig, Manifest};
 use crate::disk::read_start;
 use crate::name::{Kind, kind_of};
-use crate::{Disk, Epoch, Folder, Name, SegmentId, StoreError};
+use crate::{Disk, Epoch, Folder, LogName, Name, Offset, SegmentId, StoreError};
 
 /// A checkpoint that cannot be used, and why.
 #[derive(Debug)]
@@ -67,9 +67,12 @@ pub(super) fn find(disk: Arc<dyn Disk>, config: CheckpointsConfig) -> Result<Fou
         }
     }
     if kept.is_empty() && !rejected.is_empty() {
-        let reasons: Vec<String> = rejected.iter().map(|one| one.reason.to_string()).collect();
+        let mut reasons: Vec<String> = rejected.iter().map(|one| one.reason.to_string()).collect();
+        // All of them name an old segment, and it is the same one.
+        reasons.dedup();
         let (count, reasons) = (rejected.len(), reasons.join("; "));
-        return Err(StoreError::NoCheckpoint { count, reasons });
+        let log_first = log_first(&*shared.disk)?;
+        return Err(StoreError::NoCheckpoint { count, reasons, log_first });
     }
     let recovery = Recovery { manifest: kept.first().cloned(), rejected };
     kept.reverse();
@@ -99,10 +102,16 @@ fn refuse_orphans(shared: &Shared, segments: &[SegmentId]) -> Result<(), StoreEr
         if let Ok(Header { after, .. }) = Header::decode(&start, segment)
             && after > Epoch(0)
         {
-            return Err(StoreError::ManifestsGone { segment, after });
+            let log_first = log_first(&*shared.disk)?;
+            return Err(StoreError::ManifestsGone { segment, after, log_first });
         }
     }
     Ok(())
+}
+
+/// The first record that the event log keeps.
+fn log_first(disk: &dyn Disk) -> Result<Option<Offset>, StoreError> {
+    Ok(crate::log::segments(disk, &LogName::EVENTS)?.first().copied())
 }
 
 fn verify(shared: &Arc<Shared>, epoch: Epoch, whole: bool) -> Result<Manifest, StoreError> {

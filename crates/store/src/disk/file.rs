@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Appender, Disk, DiskError, Operation, Readable};
+use crate::name::{Kind, kind_of};
 use crate::{Folder, Name, StoreError};
 
 /// How much of a file is rewritten at once.
@@ -73,6 +74,15 @@ fn failed(operation: Operation, path: &Path, source: io::Error) -> DiskError {
     DiskError { operation, path: path.display().to_string(), source }
 }
 
+/// Opens a file that is there. A pipe in its place would keep the caller waiting for ever.
+fn open_regular(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    if fs::metadata(path)?.is_file() { options.open(path) } else { Err(no_file()) }
+}
+
+fn no_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "this is not a regular file")
+}
+
 fn create_root(root: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(root)?;
     match root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -130,8 +140,16 @@ impl Disk for FileDisk {
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(io)?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
             if entry.file_type().map_err(io)?.is_file() {
-                names.extend(entry.file_name().into_string().ok());
+                names.push(name);
+                continue;
+            }
+            match kind_of(&name) {
+                Kind::LogSegment(_) | Kind::Segment(_) | Kind::Manifest(_) => {
+                    return Err(failed(Operation::Open, &entry.path(), no_file()));
+                }
+                Kind::Temporary | Kind::Foreign => {}
             }
         }
         names.sort_unstable();
@@ -149,14 +167,15 @@ impl Disk for FileDisk {
     fn append(&self, name: &Name) -> Result<Box<dyn Appender>, DiskError> {
         let path = self.path(name);
         self.writable(Operation::Open, &path)?;
-        let file = OpenOptions::new().append(true).open(&path);
+        let file = open_regular(OpenOptions::new().append(true), &path);
         let file = file.map_err(|e| failed(Operation::Open, &path, e))?;
         Ok(Box::new(OpenFile { file, path }))
     }
 
     fn open(&self, name: &Name) -> Result<Arc<dyn Readable>, DiskError> {
         let path = self.path(name);
-        let file = File::open(&path).map_err(|e| failed(Operation::Open, &path, e))?;
+        let file = open_regular(OpenOptions::new().read(true), &path);
+        let file = file.map_err(|e| failed(Operation::Open, &path, e))?;
         Ok(Arc::new(OpenFile { file, path }))
     }
 
@@ -176,7 +195,7 @@ impl Disk for FileDisk {
         let path = self.path(name);
         self.writable(Operation::Truncate, &path)?;
         let cut = || {
-            let file = OpenOptions::new().write(true).open(&path)?;
+            let file = open_regular(OpenOptions::new().write(true), &path)?;
             file.set_len(len)?;
             file.sync_data()
         };
@@ -187,7 +206,7 @@ impl Disk for FileDisk {
         let path = self.path(name);
         self.writable(Operation::Rewrite, &path)?;
         let write_again = || {
-            let file = OpenOptions::new().read(true).write(true).open(&path)?;
+            let file = open_regular(OpenOptions::new().read(true).write(true), &path)?;
             let mut buffer = vec![0; REWRITE_BYTES];
             let mut position = from;
             loop {

@@ -146,6 +146,9 @@ fn fix(operation: Operation, kind: io::ErrorKind) -> &'static str {
         io::ErrorKind::PermissionDenied => "let the user that runs millrace read and write it",
         io::ErrorKind::NotFound => "check that the data directory is there and complete",
         io::ErrorKind::AlreadyExists => "move that file away, then try again",
+        io::ErrorKind::InvalidInput if operation == Operation::Open => {
+            "move it away and restore the file of this name from a copy"
+        }
         io::ErrorKind::ReadOnlyFilesystem => "mount it writable or use another data directory",
         _ if matches!(operation, Operation::Sync | Operation::SyncFolder | Operation::Rewrite) => {
             "the disk may be failing; check it, then open it again"

@@ -20,6 +20,7 @@ mod scan;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub(crate) use open::segments;
 pub use open::{Opened, Torn};
 pub use reader::LogReader;
 

@@ -41,7 +41,7 @@ impl Torn {
 }
 
 /// The first offsets of a log's segments, ascending.
-pub(super) fn segments(disk: &dyn Disk, log: &LogName) -> Result<Vec<Offset>, StoreError> {
+pub(crate) fn segments(disk: &dyn Disk, log: &LogName) -> Result<Vec<Offset>, StoreError> {
     let files = disk.list(&log.folder())?;
     let mut segments: Vec<Offset> = files
         .iter()

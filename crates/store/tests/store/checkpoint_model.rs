@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use millrace_store::{
-    Checkpoints, Disk, Epoch, Fault, Folder, LiveBytes, MemoryDisk, Publication, SegmentId,
-    StoreError, Table,
+    Checkpoints, Disk, Epoch, Fault, Folder, LiveBytes, Log, LogConfig, LogName, MemoryDisk,
+    Offset, Publication, SegmentId, StoreError, Table,
 };
 use proptest::prelude::*;
 
@@ -240,6 +240,22 @@ fn a_folder_whose_checkpoints_are_all_damaged_is_not_an_empty_start() {
     for epoch in [1, 2] {
         disk.flip_bit(&millrace_store::Name::manifest(Epoch(epoch)), 130);
     }
-    let error = Checkpoints::open(std::sync::Arc::new(disk), CONFIG).unwrap_err();
-    assert!(matches!(error, StoreError::NoCheckpoint { count: 2, .. }), "{error}");
+    let error = || Checkpoints::open(std::sync::Arc::new(disk.clone()), CONFIG).unwrap_err();
+    assert!(matches!(error(), StoreError::NoCheckpoint { count: 2, .. }), "{}", error());
+    assert!(error().to_string().contains("there is no log to rebuild from"), "{}", error());
+
+    // What to do depends on how far the log reaches back.
+    let config = LogConfig { segment_bytes: 100 };
+    let log_disk = std::sync::Arc::new(disk.clone());
+    let (mut log, _) = Log::open(log_disk, &LogName::EVENTS, config, Offset(0)).unwrap();
+    let rebuilt = "move it away to rebuild from the log, which holds every event from the first";
+    assert!(error().to_string().ends_with(rebuilt), "{}", error());
+    for _ in 0..9 {
+        log.append(&[&[7; 100]]).unwrap();
+    }
+    log.sync().unwrap();
+    log.remove_before(Offset(5)).unwrap();
+    let lost = "it begins at record 5; without a copy, moving the whole data directory away starts \
+                from nothing, and what was computed so far is lost";
+    assert!(error().to_string().ends_with(lost), "{}", error());
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use millrace_event::EventTime;
 use millrace_store::{
-    Access, Checkpoints, CheckpointsConfig, Disk, FileDisk, Folder, Keys, LiveBytes, Log,
-    LogConfig, LogName, LogReader, Name, Offset, Publication, StoreError, Table,
+    Access, Checkpoints, CheckpointsConfig, Disk, Epoch, FileDisk, Folder, Keys, LiveBytes, Log,
+    LogConfig, LogName, LogReader, Name, Offset, Publication, SegmentId, StoreError, Table,
 };
 
 fn owner(path: &Path) -> Arc<FileDisk> {
@@ -134,6 +134,44 @@ fn files_are_for_their_owner_only() {
 
     let reads = Arc::new(FileDisk::open(&root, Access::Read).unwrap());
     assert_eq!(Keys::open(reads).unwrap().verify(key.reveal()).unwrap().name, "notebook");
+}
+
+#[test]
+fn what_is_no_file_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = owner(folder.path());
+    drop(Log::open(disk.clone(), &LogName::EVENTS, LogConfig::default(), Offset(0)).unwrap());
+    disk.create_folder(&Folder::CHECKPOINTS).unwrap();
+    let names = [
+        Name::log_segment(&LogName::EVENTS, Offset(0)),
+        Name::segment(SegmentId(1)),
+        Name::manifest(Epoch(1)),
+        Name::KEYS,
+    ];
+    let pipe = |path: &Path| {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    for name in names {
+        let path = folder.path().join(name.to_string());
+        for make in [&pipe as &dyn Fn(&Path), &|path| fs::create_dir(path).unwrap()] {
+            drop(fs::remove_file(&path));
+            make(&path);
+            let refused = [
+                disk.open(&name).map(drop).unwrap_err(),
+                disk.append(&name).map(drop).unwrap_err(),
+            ];
+            let config = LogConfig::default();
+            let log = Log::open(disk.clone(), &LogName::EVENTS, config, Offset(0)).err();
+            let checkpoints = Checkpoints::open(disk.clone(), CheckpointsConfig::default()).err();
+            let keys = Keys::open(disk.clone()).err();
+            let opened = [log, checkpoints, keys].into_iter().flatten().map(|e| e.to_string());
+            for error in opened.chain(refused.map(|e| e.to_string())) {
+                assert!(error.contains(&*path.to_string_lossy()), "{error}");
+                assert!(error.contains("this is not a regular file; move it away"), "{error}");
+            }
+        }
+        fs::remove_dir(&path).unwrap();
+    }
 }
 
 #[test]
