@@ -23,5 +23,7 @@ pub use error::Error;
 pub use json::{JsonDecoder, TimeFormat, row_from_json, value_to_json, write_json};
 pub use limits::Limits;
 pub use sink::{RowWriter, WriteOptions};
-pub use source::{FileChange, FileOptions, FileSource, Progress, TailSource, Tailed};
+pub use source::{
+    FileChange, FileMark, FileOptions, FileSource, Progress, Resumed, TailSource, Tailed,
+};
 pub use unknown::UnknownFields;

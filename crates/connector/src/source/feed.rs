@@ -10,12 +10,16 @@ use crate::block::{Block, BlockPlan, Decoder};
 use crate::dead::Fault;
 use crate::json::bom_length;
 
+use super::mark::{HEAD_BYTES, checksum};
+
 /// Bytes asked of the file at once; a chunk stays in the second-level cache.
 const READ_BYTES: usize = 256 << 10;
 
 #[derive(Debug)]
 pub(super) struct Feed<R> {
     input: R,
+    /// The input's first bytes, as far as they were read.
+    head: Vec<u8>,
     buffer: Vec<u8>,
     /// The buffered bytes that are decoded already.
     start: usize,
@@ -42,9 +46,9 @@ pub(super) enum AtEnd {
 }
 
 impl<R: Read> Feed<R> {
-    /// `input` stands at this byte, which begins this line.
-    pub fn new(input: R, line: u64, byte: u64) -> Feed<R> {
-        Feed { input, buffer: Vec::new(), start: 0, line, byte, skip: None }
+    /// `input` stands at this byte, which begins this line; `head` is what it begins with.
+    pub fn new(input: R, head: Vec<u8>, line: u64, byte: u64) -> Feed<R> {
+        Feed { input, head, buffer: Vec::new(), start: 0, line, byte, skip: None }
     }
 
     /// Where the next block begins: the first record that no block has delivered.
@@ -56,6 +60,17 @@ impl<R: Read> Feed<R> {
     pub fn read_to(&self) -> u64 {
         let skipped = self.skip.as_ref().map_or(0, |skip| skip.length);
         self.byte + skipped + self.pending().len() as u64
+    }
+
+    /// The input's first bytes, of those that were read.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// Of the first bytes before [`Feed::position`].
+    pub fn head_checksum(&self) -> u32 {
+        let before = usize::try_from(self.byte).unwrap_or(usize::MAX);
+        checksum(&self.head[..self.head.len().min(before)])
     }
 
     pub fn input(&self) -> &R {
@@ -153,6 +168,7 @@ impl<R: Read> Feed<R> {
         self.buffer.drain(..self.start);
         self.start = 0;
         let held = self.buffer.len();
+        let is_head = self.read_to() == self.head.len() as u64;
         self.buffer.resize(held + READ_BYTES, 0);
         let got = loop {
             match self.input.read(&mut self.buffer[held..]) {
@@ -161,6 +177,10 @@ impl<R: Read> Feed<R> {
             }
         };
         self.buffer.truncate(held + *got.as_ref().unwrap_or(&0));
+        if is_head {
+            let rest = HEAD_BYTES - self.head.len();
+            self.head.extend(self.buffer[held..].iter().take(rest));
+        }
         got
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use millrace_event::{EventTime, Rules, Schema};
 
 use super::feed::{AtEnd, Feed};
+use super::mark::{FileMark, Resumed, checksum, head_before, number_of};
 use crate::block::{BlockPlan, Decoder};
 use crate::csv::CsvDecoder;
 use crate::format::Format;
@@ -21,6 +22,9 @@ pub struct FileOptions {
     pub csv: CsvOptions,
     /// Where to begin: a position that this file was left at. `None` is the first record.
     pub resume: Option<Position>,
+    /// Which file that position was left in. If it is another than is there now, the position means
+    /// nothing.
+    pub left_in: Option<FileMark>,
     /// A record that is against them becomes a dead letter, too.
     pub rules: Option<Arc<Rules>>,
 }
@@ -51,6 +55,9 @@ pub struct FileSource {
     plan: BlockPlan,
     reader: Reader,
     total: u64,
+    /// Of the whole file; while lines are read, their feed knows the first bytes better.
+    mark: FileMark,
+    resumed: Resumed,
 }
 
 #[derive(Debug)]
@@ -76,7 +83,16 @@ impl FileSource {
         let format = Format::of(&path)?;
         let limits = options.limits.bounded();
         let file = File::open(&path).map_err(Error::io(&path))?;
-        let mut total = file.metadata().map_err(Error::io(&path))?.len();
+        let (mut options, mut resumed) = (options.clone(), Resumed::AsAsked);
+        if let (Some(position), Some(mark)) = (options.resume, options.left_in)
+            && !mark.fits(&file, position).map_err(Error::io(&path))?
+        {
+            (options.resume, resumed) = (None, Resumed::Gone);
+        }
+        let metadata = file.metadata().map_err(Error::io(&path))?;
+        let mut total = metadata.len();
+        let head = head_before(&file, Position::Row(0)).map_err(Error::io(&path))?;
+        let mark = FileMark { number: number_of(&metadata), head: checksum(&head) };
         let plan = BlockPlan {
             schema: Arc::clone(&schema),
             origin: Arc::from(path.to_string_lossy()),
@@ -91,16 +107,16 @@ impl FileSource {
                 Reader::Json(feed, JsonDecoder::new(schema, limits))
             }
             Format::Csv => {
-                let (feed, decoder) = open_csv(&path, file, schema, options, &plan.origin)?;
+                let (feed, decoder) = open_csv(&path, file, schema, &options, &plan.origin)?;
                 Reader::Csv(feed, Box::new(decoder))
             }
             Format::Parquet => {
-                let source = ParquetSource::open(&path, file, schema, limits, options)?;
+                let source = ParquetSource::open(&path, file, schema, limits, &options)?;
                 total = source.rows_total();
                 Reader::Parquet(Box::new(source))
             }
         };
-        Ok(FileSource { path, plan, reader, total })
+        Ok(FileSource { path, plan, reader, total, mark, resumed })
     }
 
     /// Tells the receiving clock by which the next blocks are judged.
@@ -131,6 +147,21 @@ impl FileSource {
             Reader::Json(feed, _) | Reader::Csv(feed, _) => feed.position(),
             Reader::Parquet(source) => source.position(),
         }
+    }
+
+    /// Which file that is, for [`FileOptions::left_in`].
+    pub fn mark(&self) -> FileMark {
+        match &self.reader {
+            Reader::Json(feed, _) | Reader::Csv(feed, _) => {
+                FileMark { head: feed.head_checksum(), ..self.mark }
+            }
+            Reader::Parquet(_) => self.mark,
+        }
+    }
+
+    /// Where reading began, next to [`FileOptions::resume`].
+    pub fn resumed(&self) -> &Resumed {
+        &self.resumed
     }
 
     pub fn progress(&self) -> Progress {
@@ -172,8 +203,9 @@ pub(super) fn feed_from(
         let cause = "the file is shorter than that";
         return Err(Error::Resume { path: path.to_owned(), position, cause });
     }
+    let head = head_before(&file, position).map_err(Error::io(path))?;
     file.seek(SeekFrom::Start(byte)).map_err(Error::io(path))?;
-    Ok(Feed::new(file, line, byte))
+    Ok(Feed::new(file, head, line, byte))
 }
 
 fn open_csv(
@@ -184,6 +216,7 @@ fn open_csv(
     origin: &str,
 ) -> Result<(Feed<File>, CsvDecoder), Error> {
     let limits = options.limits.bounded();
+    file.seek(SeekFrom::Start(0)).map_err(Error::io(path))?;
     let start = header_bytes(&mut file, limits.record_bytes).map_err(Error::io(path))?;
     let (decoder, byte, lines) =
         CsvDecoder::after_header(schema, &start, &options.csv, limits, origin)?;

@@ -2,7 +2,10 @@
 
 mod feed;
 mod file;
+mod mark;
+mod rotated;
 mod tail;
 
 pub use file::{FileOptions, FileSource, Progress};
+pub use mark::{FileMark, Resumed};
 pub use tail::{FileChange, TailSource, Tailed};

@@ -7,6 +7,8 @@ use millrace_event::{EventTime, Schema};
 
 use super::feed::{AtEnd, Feed};
 use super::file::feed_from;
+use super::mark::{FileMark, Resumed, checksum, head_before, number_of, open_regular, reaches};
+use super::rotated::{find_left, successor};
 use crate::block::{Block, BlockPlan};
 use crate::dead::Fault;
 use crate::format::Format;
@@ -16,10 +18,11 @@ use crate::{Decoded, Error, FileOptions, JsonDecoder, Position, Reason};
 /// What happened to a tailed file, other than growing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FileChange {
-    /// It became shorter than what was read of it; reading begins again at its start.
+    /// It was cut, or written anew. Reading goes on in the copy that was made of it before, or, if
+    /// there is none, at its start.
     Truncated,
-    /// Another file has its name. The old one was read to its end; the new one is read from its
-    /// start.
+    /// Another file has its name. The old one was read to its end; the one that followed it is read
+    /// from its start.
     Rotated,
 }
 
@@ -37,23 +40,24 @@ pub struct Tailed {
 
 /// A growing NDJSON file, read as it is written. It never waits: the caller polls.
 ///
-/// An unfinished last line stays for a later poll; the buffer is bounded as everywhere. A file that
-/// is cut and grows beyond the place already read, all between two polls, looks like one that only
-/// grew: rotate by renaming.
+/// An unfinished last line stays for a later poll; the buffer is bounded as everywhere.
 #[derive(Debug)]
 pub struct TailSource {
     path: PathBuf,
     plan: BlockPlan,
     feed: Feed<File>,
+    /// Of the file that is read.
+    number: u64,
     decoder: JsonDecoder,
+    resumed: Resumed,
 }
 
 impl TailSource {
     /// Opens a `.ndjson` or `.jsonl` file, which must exist, at its start or at
-    /// [`FileOptions::resume`].
+    /// [`FileOptions::resume`]: in the file that was left there, whatever its name is now.
     ///
     /// # Errors
-    /// For another ending, a file that cannot be opened, and a position beyond its end.
+    /// For another ending, and a file that cannot be opened.
     pub fn open(
         path: impl AsRef<Path>,
         schema: Arc<Schema>,
@@ -64,8 +68,25 @@ impl TailSource {
             Format::Ndjson => {}
             Format::Csv | Format::Parquet => return Err(Error::NotTailed { path }),
         }
-        let file = File::open(&path).map_err(Error::io(&path))?;
-        let feed = feed_from(&path, file, options.resume, Position::START)?;
+        let position = options.resume.unwrap_or(Position::START);
+        let left = match options.left_in {
+            Some(mark) => find_left(&path, position, mark).map_err(Error::io(&path))?,
+            None => None,
+        };
+        let (file, position, resumed) = match left {
+            Some((file, at)) if at == path => (file, position, Resumed::AsAsked),
+            Some((file, at)) => (file, position, Resumed::Moved(at)),
+            None => {
+                let file = open_regular(&path).map_err(Error::io(&path))?;
+                let fits = options.left_in.is_none()
+                    && reaches(&file, position).map_err(Error::io(&path))?;
+                if fits || position == Position::START {
+                    (file, position, Resumed::AsAsked)
+                } else {
+                    (file, Position::START, Resumed::Gone)
+                }
+            }
+        };
         let limits = options.limits.bounded();
         let plan = BlockPlan {
             schema: Arc::clone(&schema),
@@ -75,12 +96,25 @@ impl TailSource {
             rows_max: 0,
             bytes_max: limits.block_bytes,
         };
-        Ok(TailSource { path, plan, feed, decoder: JsonDecoder::new(schema, limits) })
+        let number = number_of(&file.metadata().map_err(Error::io(&path))?);
+        let feed = feed_from(&path, file, Some(position), Position::START)?;
+        let decoder = JsonDecoder::new(schema, limits);
+        Ok(TailSource { path, plan, feed, number, decoder, resumed })
+    }
+
+    /// Where reading began, next to [`FileOptions::resume`].
+    pub fn resumed(&self) -> &Resumed {
+        &self.resumed
     }
 
     /// Where the next poll begins, for [`FileOptions::resume`].
     pub fn position(&self) -> Position {
         self.feed.position()
+    }
+
+    /// Which file that is, for [`FileOptions::left_in`].
+    pub fn mark(&self) -> FileMark {
+        FileMark { number: self.number, head: self.feed.head_checksum() }
     }
 
     /// Tells the receiving clock by which the next polls judge.
@@ -95,32 +129,50 @@ impl TailSource {
     /// is none.
     pub fn poll(&mut self, max_rows: usize) -> Result<Tailed, Error> {
         self.plan.rows_max = max_rows.max(1);
-        match self.look()? {
+        let look = match self.look() {
+            // Also while files are being renamed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Look::Same,
+            look => look.map_err(Error::io(&self.path))?,
+        };
+        match look {
             Look::Same => {
                 let block = self.read(AtEnd::Waits)?;
                 let caught_up = block.has_room();
                 Ok(Tailed { decoded: block.finish(), change: None, caught_up })
             }
-            Look::Other(file) => {
-                // The writer may still hold the old file: it is left only by a poll that found
-                // nothing new in it.
+            // The writer may still hold the old file: it is left only once a newer one has been
+            // begun, and then nothing new was found in the old one.
+            Look::Other(next) => {
                 let block = self.read(AtEnd::Waits)?;
                 if block.has_records() || !block.has_room() {
                     return Ok(Tailed { decoded: block.finish(), change: None, caught_up: false });
                 }
+                let Some(next) = next else {
+                    return Ok(Tailed { decoded: block.finish(), change: None, caught_up: true });
+                };
                 let block = self.read(AtEnd::Ends)?;
-                self.change_to(file, block, FileChange::Rotated)
+                self.change_to(next, Position::START, block, FileChange::Rotated)
             }
-            Look::Shorter(file) => {
-                let block = self.cut_off();
-                self.change_to(file, block, FileChange::Truncated)
+            Look::Cut(anew, copy) => {
+                let (file, position, block) = match copy {
+                    Some(copy) => (copy, self.position(), self.feed.empty_block(&self.plan)),
+                    None => (anew, Position::START, self.cut_off()),
+                };
+                self.change_to(file, position, block, FileChange::Truncated)
             }
         }
     }
 
-    fn change_to(&mut self, file: File, last: Block, change: FileChange) -> Result<Tailed, Error> {
-        self.feed = feed_from(&self.path, file, None, Position::START)?;
-        let decoded = Decoded { position: self.feed.position(), ..last.finish() };
+    fn change_to(
+        &mut self,
+        file: File,
+        position: Position,
+        last: Block,
+        change: FileChange,
+    ) -> Result<Tailed, Error> {
+        self.number = number_of(&file.metadata().map_err(Error::io(&self.path))?);
+        self.feed = feed_from(&self.path, file, Some(position), Position::START)?;
+        let decoded = Decoded { position, ..last.finish() };
         Ok(Tailed { decoded, change: Some(change), caught_up: false })
     }
 
@@ -141,21 +193,21 @@ impl TailSource {
     }
 
     /// The file at the path, next to the one that is open.
-    fn look(&self) -> Result<Look, Error> {
-        let look = || -> io::Result<Look> {
-            let now = match File::open(&self.path) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Look::Same),
-                opened => opened?,
-            };
-            let ours = self.feed.input().metadata()?;
-            let theirs = now.metadata()?;
-            if !same_file(&ours, &theirs) {
-                return Ok(Look::Other(now));
-            }
-            let shorter = theirs.len() < self.feed.read_to();
-            Ok(if shorter { Look::Shorter(now) } else { Look::Same })
-        };
-        look().map_err(Error::io(&self.path))
+    fn look(&self) -> io::Result<Look> {
+        let now = open_regular(&self.path)?;
+        let (ours, theirs) = (self.feed.input().metadata()?, now.metadata()?);
+        if !is_same_file(&ours, &theirs) {
+            return Ok(Look::Other(successor(&self.path, &ours, now)?));
+        }
+        let head = self.feed.head();
+        let read_to = Position::Line { line: 0, byte: head.len() as u64 };
+        if theirs.len() >= self.feed.read_to() && head_before(&now, read_to)? == head {
+            return Ok(Look::Same);
+        }
+        let mark = FileMark { number: self.number, head: checksum(head) };
+        let read_to = Position::Line { line: 0, byte: self.feed.read_to() };
+        let copy = find_left(&self.path, read_to, mark)?;
+        Ok(Look::Cut(now, copy.map(|(copy, _)| copy)))
     }
 }
 
@@ -163,20 +215,20 @@ impl TailSource {
 enum Look {
     /// The open file, grown or not; or nothing, for now.
     Same,
-    /// The open file, and it is shorter than what was read.
-    Shorter(File),
-    /// Another file.
-    Other(File),
+    /// The open file, but what was read of it is not in it any more; and a copy that has it.
+    Cut(File, Option<File>),
+    /// Another file; and the one that followed the open one, once anything is written there.
+    Other(Option<File>),
 }
 
 #[cfg(unix)]
-fn same_file(a: &Metadata, b: &Metadata) -> bool {
+fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
 /// Where files have no number, only truncation is noticed.
 #[cfg(not(unix))]
-fn same_file(_: &Metadata, _: &Metadata) -> bool {
+fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
     true
 }

@@ -10,7 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use millrace_connector::{
-    CsvOptions, DeadLetter, Decoded, FileOptions, FileSource, Position, TailSource,
+    CsvOptions, DeadLetter, Decoded, FileMark, FileOptions, FileSource, Position, Resumed,
+    TailSource,
 };
 use millrace_event::{EventTime, Schema};
 use millrace_stream::live::{
@@ -63,9 +64,21 @@ pub fn start(
         let follow = |path: &PathBuf| {
             let partition = path.display().to_string();
             let place = (name.clone(), partition.clone());
+            let stored = recovery.positions.get(&place);
+            let left = stored.and_then(|bytes| {
+                let left = Left::parse(bytes);
+                if left.is_none() {
+                    let stored = String::from_utf8_lossy(bytes);
+                    note!(
+                        "{partition}: the stored position {stored:?} cannot be read; \
+                         the file is read from its start"
+                    );
+                }
+                left
+            });
             Followed {
                 path: project.folder.join(path),
-                resume: recovery.positions.get(&place).and_then(|p| parse_position(p)),
+                left,
                 partition,
                 source: Source::Absent,
                 waiting: Vec::new(),
@@ -80,8 +93,8 @@ pub fn start(
         let options = FileOptions {
             limits: project.config.limits(),
             csv: CsvOptions { delimiter: configured.delimiter as u8, ..CsvOptions::default() },
-            resume: None,
             rules: Some(Arc::clone(live.rules(stream))),
+            ..FileOptions::default()
         };
         let follower = Follower { stream, schema, live: live.clone(), options, files };
         let stop = stop.clone();
@@ -105,8 +118,8 @@ struct Follower {
 struct Followed {
     path: PathBuf,
     partition: String,
-    /// Where the next record begins.
-    resume: Option<Position>,
+    /// Where the last run left it.
+    left: Option<Left>,
     source: Source,
     waiting: Vec<Receiver<Result<Receipt, LiveError>>>,
 }
@@ -164,31 +177,42 @@ impl Follower {
                     return Ok(Found::Absent);
                 }
                 let schema = Arc::clone(&self.schema);
-                let options = FileOptions { resume: file.resume, ..self.options.clone() };
+                let options = FileOptions {
+                    resume: file.left.map(|left| left.position),
+                    left_in: file.left.and_then(|left| left.file),
+                    ..self.options.clone()
+                };
                 file.source = match open(&file.path, schema, &options) {
-                    Ok(source) => source,
+                    Ok(source) => {
+                        file.note_start(&source);
+                        source
+                    }
                     Err(error) => give_up(&error),
                 };
                 return Ok(Found::More);
             }
             Source::Growing(source) => {
                 source.receive_at(received);
-                source.poll(ROWS).map(|tailed| (Some(tailed.decoded), tailed.caught_up))
+                source.poll(ROWS).map(|tailed| {
+                    let at_end = tailed.caught_up;
+                    (Some(tailed.decoded), source.mark(), at_end)
+                })
             }
             Source::Whole(source) => {
                 source.receive_at(received);
-                source.next_block(ROWS).map(|block| (block, false))
+                source.next_block(ROWS).map(|block| (block, source.mark(), false))
             }
         };
         match read {
-            Ok((Some(decoded), at_end)) => {
+            Ok((Some(decoded), mark, at_end)) => {
                 let found = if at_end { Found::Nothing } else { Found::More };
                 if decoded.records() > 0 {
-                    file.hand_over(&self.live, (self.stream, &self.schema), decoded, received)?;
+                    let stream = (self.stream, &*self.schema);
+                    file.hand_over(&self.live, stream, decoded, received, mark)?;
                 }
                 Ok(found)
             }
-            Ok((None, _)) => {
+            Ok((None, ..)) => {
                 file.source = Source::Done;
                 Ok(Found::Nothing)
             }
@@ -223,16 +247,39 @@ fn give_up(error: &millrace_connector::Error) -> Source {
 struct Stopped;
 
 impl Followed {
+    /// Tells where a file is read from, unless it is where the last run left it.
+    fn note_start(&self, source: &Source) {
+        let resumed = match source {
+            Source::Growing(source) => source.resumed(),
+            Source::Whole(source) => source.resumed(),
+            Source::Absent | Source::Done | Source::GivenUp => return,
+        };
+        let (name, Some(Left { position, .. })) = (&self.partition, self.left) else { return };
+        match resumed {
+            Resumed::AsAsked => {}
+            Resumed::Moved(now) => note!(
+                "{name}: the file that was read to {position} is {} now; it is finished first",
+                now.display()
+            ),
+            Resumed::Gone => note!(
+                "{name}: the file that was read to {position} is not there any more; \
+                 the one that has its name is read from its start"
+            ),
+        }
+    }
+
     fn hand_over(
         &mut self,
         live: &Live,
         (stream, schema): (usize, &Schema),
         decoded: Decoded,
         received: EventTime,
+        mark: FileMark,
     ) -> Result<(), Stopped> {
         let Decoded { batch, dead, position, .. } = decoded;
         let letter = |letter: &DeadLetter| self.letter(&schema.stream, letter);
         let mut dead: Vec<DeadEvent> = dead.iter().map(letter).collect();
+        let left = Left { position, file: Some(mark) };
         for Piece { batch, is_last } in pieces(batch) {
             let (done, receipt) = channel();
             let delivery = Delivery {
@@ -242,14 +289,13 @@ impl Followed {
                 // With the position, for what was read from there on is read again.
                 dead: if is_last { std::mem::take(&mut dead) } else { Vec::new() },
                 received,
-                position: is_last.then(|| write_position(position)),
+                position: is_last.then(|| left.to_bytes()),
             };
             let reply = Box::new(move |result| drop(done.send(result)));
             live.ingest_waiting(delivery, reply).map_err(|_| Stopped)?;
             self.waiting.push(receipt);
             self.settle(IN_FLIGHT)?;
         }
-        self.resume = Some(position);
         Ok(())
     }
 
@@ -281,24 +327,41 @@ impl Followed {
     }
 }
 
-/// `line 7 1234` or `row 9`: text, so that a person can read it in a checkpoint.
-fn write_position(position: Position) -> Vec<u8> {
-    match position {
-        Position::Line { line, byte } => format!("line {line} {byte}"),
-        Position::Row(row) => format!("row {row}"),
-    }
-    .into_bytes()
+/// Where a file was left, and which file it was. Older positions do not say which.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Left {
+    position: Position,
+    file: Option<FileMark>,
 }
 
-fn parse_position(bytes: &[u8]) -> Option<Position> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let mut parts = text.split(' ');
-    let position = match (parts.next()?, parts.next()?.parse().ok()?, parts.next()) {
-        ("line", line, Some(byte)) => Position::Line { line, byte: byte.parse().ok()? },
-        ("row", row, None) => Position::Row(row),
-        _ => return None,
-    };
-    parts.next().is_none().then_some(position)
+impl Left {
+    /// `line 7 1234 file 99 0123abcd` or `row 9 file 99 0123abcd`: text, so that a person can read
+    /// it in a checkpoint.
+    fn to_bytes(self) -> Vec<u8> {
+        let mut text = match self.position {
+            Position::Line { line, byte } => format!("line {line} {byte}"),
+            Position::Row(row) => format!("row {row}"),
+        };
+        if let Some(file) = self.file {
+            text.push_str(&format!(" file {file}"));
+        }
+        text.into_bytes()
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Left> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (text, file) = match text.split_once(" file ") {
+            Some((text, file)) => (text, Some(file.parse().ok()?)),
+            None => (text, None),
+        };
+        let mut parts = text.split(' ');
+        let position = match (parts.next()?, parts.next()?.parse().ok()?, parts.next()) {
+            ("line", line, Some(byte)) => Position::Line { line, byte: byte.parse().ok()? },
+            ("row", row, None) => Position::Row(row),
+            _ => return None,
+        };
+        parts.next().is_none().then_some(Left { position, file })
+    }
 }
 
 #[cfg(test)]
@@ -310,10 +373,24 @@ mod tests {
         for position in
             [Position::START, Position::Line { line: 9, byte: 1 << 40 }, Position::Row(7)]
         {
-            assert_eq!(parse_position(&write_position(position)), Some(position));
+            for file in [None, Some("99 0123abcd".parse().unwrap())] {
+                let left = Left { position, file };
+                assert_eq!(Left::parse(&left.to_bytes()), Some(left));
+            }
         }
-        for wrong in ["", "line", "line 1", "row x", "row 1 2 3", "page 1", "line 1 2 3"] {
-            assert_eq!(parse_position(wrong.as_bytes()), None, "{wrong}");
+        for wrong in [
+            "",
+            "line",
+            "line 1",
+            "row x",
+            "row 1 2 3",
+            "page 1",
+            "line 1 2 3",
+            "row 1 file",
+            "row 1 file 2",
+            "row 1 file x 0123abcd",
+        ] {
+            assert_eq!(Left::parse(wrong.as_bytes()), None, "{wrong}");
         }
     }
 }

@@ -213,6 +213,38 @@ fn what_a_followed_file_holds_against_the_rules_keeps_its_bytes_and_place() {
 }
 
 #[test]
+fn a_file_that_was_rotated_while_the_server_was_down_loses_no_line() {
+    let folder = project();
+    let config = "[streams.payments]\nfiles = [\"later.ndjson\"]\n";
+    std::fs::write(folder.path().join("millrace.toml"), config).unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let payments =
+        |ids: std::ops::Range<u32>, card| -> String { ids.map(|id| payment(id, card)).collect() };
+    std::fs::write(file("later.ndjson"), payments(0..3, "Y")).unwrap();
+    let server = Server::start(folder.path(), &[]);
+    until("the file is read", || server.attempts("Y") == 3);
+    // What is acknowledged behind it is durable behind it.
+    assert_eq!(server.lines(&payment(99, "Q"))["accepted"], 1);
+    server.kill();
+
+    std::fs::write(file("later.ndjson"), payments(0..5, "Y")).unwrap();
+    std::fs::rename(file("later.ndjson"), file("later.ndjson.1")).unwrap();
+    std::fs::write(file("later.ndjson"), payments(10..19, "Z")).unwrap();
+    let server = Server::start(folder.path(), &[]);
+    until("the old file is finished", || server.attempts("Y") == 5);
+    until("the new file is read from its start", || server.attempts("Z") == 9);
+    let (_, said) = server.stop();
+    assert!(said.contains("later.ndjson.1 now; it is finished first"), "{said}");
+
+    std::fs::write(file("later.ndjson"), payments(20..30, "W")).unwrap();
+    let server = Server::start(folder.path(), &[]);
+    until("the file written anew is read from its start", || server.attempts("W") == 10);
+    assert_eq!((server.attempts("Y"), server.attempts("Z")), (5.into(), 9.into()));
+    let (_, said) = server.stop();
+    assert!(said.contains("read from its start"), "{said}");
+}
+
+#[test]
 fn letters_are_mended_and_late_events_replayed_on_a_running_server() {
     let folder = project();
     let server = Server::start(folder.path(), &[]);
