@@ -182,6 +182,10 @@ fn engine(page: &mut Page, status: &Status) {
     page.single("millrace_checkpoint_bytes", "gauge", "Bytes of the newest checkpoint.", bytes);
     page.single("millrace_checkpoint_epoch", "counter", "Its number.", status.checkpoint_epoch);
     page.single("millrace_log_bytes", "gauge", "Bytes of the event log.", status.log_bytes);
+    let removed = "millrace_log_removed_total";
+    page.head(removed, "counter", "Entries that were removed because of the limit of their log.");
+    page.line(removed, &[("log", "late")], status.late_removed);
+    page.line(removed, &[("log", "dead-letters")], status.letters_removed);
     page.single("millrace_frontier", "counter", "Records of the log applied.", status.frontier);
     let is_durable = u8::from(status.failure.is_none());
     page.single("millrace_durable", "gauge", "1 while events are made durable.", is_durable);

@@ -9,7 +9,7 @@ use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use millrace_feature::plan::Plan;
 use millrace_store::StoreError;
-use millrace_stream::live::{Live, Recovery};
+use millrace_stream::live::{Live, Recovery, Replayed};
 
 use crate::admission::{Admission, Admitted};
 use crate::answer::{self, Answer, JSON, METRICS};
@@ -206,8 +206,9 @@ impl Service {
                 views::view(self, live, &view, body).await.map(json)
             }
             Route::ReplayLate => {
-                let replayed = ask::replay_late(self.live()?).await?;
-                Ok(json(format!("{{\"replayed\":{}}}", replayed.events).into_bytes()))
+                let Replayed { events, removed } = ask::replay_late(self.live()?).await?;
+                let text = format!("{{\"replayed\":{events},\"removed\":{removed}}}");
+                Ok(json(text.into_bytes()))
             }
             Route::Checkpoint => {
                 let live = self.live()?;

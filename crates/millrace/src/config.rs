@@ -36,6 +36,9 @@ const RECORD_MAX: u64 = 6 << 20;
 const _: () = assert!(RECORD_MAX * 5 < Log::RECORD_BYTES_MAX as u64);
 /// The most levels of JSON that can be allowed: beyond them the parser itself gives up.
 const DEPTH_MAX: u64 = 128;
+/// Bytes of late events and of dead letters: less is no log, and no disk has more.
+const LOG_MIN: u64 = 1 << 20;
+const LOG_MAX: u64 = 1 << 60;
 /// The smallest limit of a body, in bytes.
 const BODY_MIN: u64 = 1 << 10;
 /// Where a server listens that is told nothing else.
@@ -77,6 +80,8 @@ pub struct Storage {
     pub dir: PathBuf,
     pub checkpoint_every: Length,
     pub log_retain: Size,
+    pub late_max: Size,
+    pub dead_letters_max: Size,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -132,6 +137,8 @@ impl Default for Storage {
             dir: PathBuf::from(".millrace"),
             checkpoint_every: Length(every),
             log_retain: Size(live.log_retain_bytes),
+            late_max: Size(live.late_max_bytes),
+            dead_letters_max: Size(live.dead_letters_max_bytes),
         }
     }
 }
@@ -190,6 +197,12 @@ impl Config {
         let field_max = limits.field_max.0;
         between("engine.inbox_max", engine.inbox_max as u64, 1, INBOX_MAX)?;
         between("engine.memory_max", engine.memory_max.0, MEMORY_MIN, MEMORY_MAX)?;
+        for (key, given) in [
+            ("storage.late_max", self.storage.late_max),
+            ("storage.dead_letters_max", self.storage.dead_letters_max),
+        ] {
+            between(key, given.0, LOG_MIN, LOG_MAX)?;
+        }
         between("limits.field_max", field_max, 1, RECORD_MAX)?;
         between("limits.record_max", limits.record_max.0, field_max, RECORD_MAX)?;
         between("limits.depth_max", limits.depth_max as u64, 1, DEPTH_MAX)?;
@@ -224,6 +237,8 @@ impl Config {
             memory_max_bytes: self.engine.memory_max.bytes(),
             inbox_max: self.engine.inbox_max,
             log_retain_bytes: self.storage.log_retain.0,
+            late_max_bytes: self.storage.late_max.0,
+            dead_letters_max_bytes: self.storage.dead_letters_max.0,
         }
     }
 
@@ -287,8 +302,9 @@ mod tests {
     #[test]
     fn the_example_names_every_key() {
         let keys = "name history idle_after future_max memory_max inbox_max dir \
-                    checkpoint_every log_retain field_max record_max depth_max listen hosts origins \
-                    connections_max body_max files delimiter";
+                    checkpoint_every log_retain late_max dead_letters_max field_max \
+                    record_max depth_max listen hosts origins connections_max body_max \
+                    files delimiter";
         for key in keys.split_whitespace() {
             let given = |l: &str| l.trim_start_matches("# ").starts_with(&format!("{key} = "));
             assert!(EXAMPLE.lines().any(given), "{key}");
@@ -337,6 +353,8 @@ mod tests {
         for (section, key, least, most) in [
             ("engine", "inbox_max", "1", "1000000"),
             ("engine", "memory_max", "\"1048576B\"", "\"1125899906842624B\""),
+            ("storage", "late_max", "\"1048576B\"", "\"1152921504606846976B\""),
+            ("storage", "dead_letters_max", "\"1048576B\"", "\"1152921504606846976B\""),
             ("limits", "depth_max", "1", "128"),
             ("server", "connections_max", "1", "1000000"),
             ("server", "body_max", "\"1024B\"", "\"134217728B\""),

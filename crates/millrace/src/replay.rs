@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 
-use millrace_stream::live::{Live, LiveError};
+use millrace_stream::live::{Live, LiveError, Replayed};
 
 use crate::console::{counted, duration, note, say, spinner};
 use crate::exit::Failure;
@@ -26,19 +26,28 @@ pub struct Args {
 }
 
 pub fn replay(args: &Args) -> Result<(), Failure> {
-    let events = match &args.url {
+    let Replayed { events, removed } = match &args.url {
         Some(url) => on_server(url)?,
         None => on_data(&args.place)?,
     };
+    if removed > 0 {
+        note!(
+            "{removed} older entries of late events had been removed, since there were more than \
+             storage.late_max in millrace.toml"
+        );
+    }
     say!("{} applied", counted(events as usize, "late event"))
 }
 
-fn on_server(url: &str) -> Result<u64, Failure> {
+fn on_server(url: &str) -> Result<Replayed, Failure> {
     let answer = Remote::new(url)?.post("/v1/late/replay", "{}".to_owned())?;
-    answer["replayed"].as_u64().ok_or_else(|| Failure::bug("the server does not say how many"))
+    let events = answer["replayed"].as_u64();
+    let events = events.ok_or_else(|| Failure::bug("the server does not say how many"))?;
+    // Older servers remove nothing.
+    Ok(Replayed { events, removed: answer["removed"].as_u64().unwrap_or(0) })
 }
 
-fn on_data(place: &DataPlace) -> Result<u64, Failure> {
+fn on_data(place: &DataPlace) -> Result<Replayed, Failure> {
     let project = place.project.open()?;
     let dir = place.existing()?;
     let bar = spinner("opening the data");
@@ -53,5 +62,5 @@ fn on_data(place: &DataPlace) -> Result<u64, Failure> {
         .map_err(Failure::environment)
         .and_then(|()| Ok(replayed.recv().map_err(|_| LiveError::Stopped)??));
     live.close()?;
-    Ok(replayed?.events)
+    replayed
 }

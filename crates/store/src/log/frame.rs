@@ -13,7 +13,7 @@
 
 use crate::name::Offset;
 use crate::parse::{Fields, crc32, crc32_seeded};
-use crate::{LogName, Name, StoreError};
+use crate::{Disk, DiskError, LogName, Name, StoreError};
 
 pub(super) const MAGIC: [u8; 8] = *b"MRACELOG";
 pub(super) const VERSION: u32 = 1;
@@ -29,6 +29,13 @@ pub(super) struct Header {
 }
 
 impl Header {
+    /// Of a new segment.
+    pub fn new(disk: &dyn Disk, first: Offset) -> Result<Header, DiskError> {
+        let mut salt = [0; 4];
+        disk.random(&mut salt)?;
+        Ok(Header { first, salt: u32::from_le_bytes(salt) })
+    }
+
     pub fn encode(self, log: &LogName) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[0..8].copy_from_slice(&MAGIC);

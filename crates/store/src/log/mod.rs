@@ -24,6 +24,7 @@ pub(crate) use open::segments;
 pub use open::{Opened, Torn};
 pub use reader::LogReader;
 
+use crate::disk::replace;
 use crate::{Appender, Disk, LogName, Name, Offset, StoreError};
 use frame::{HEADER_BYTES, Header};
 use scan::{Scan, Step, read_header};
@@ -170,6 +171,18 @@ impl Log {
         self.segments.get(at).copied().unwrap_or_default()
     }
 
+    /// From where on to keep the log so that no more than the newest `bytes` stay, beside the last
+    /// segment: the first offset of a segment.
+    pub fn within(&self, bytes: u64) -> Offset {
+        let mut kept = self.segment_bytes;
+        let fits = |closed: &&u64| {
+            kept += **closed;
+            kept <= bytes
+        };
+        let count = self.closed_bytes.iter().rev().take_while(fits).count();
+        self.segments.get(self.closed_bytes.len() - count).copied().unwrap_or_default()
+    }
+
     /// The offset that the next record gets.
     pub fn next(&self) -> Offset {
         self.next
@@ -239,19 +252,20 @@ impl Log {
         Ok(done)
     }
 
-    /// Removes the records from the offset on, durably; the next record gets this offset.
+    /// Removes the records from the offset on, durably; the next record gets this offset. Of a log
+    /// that begins only behind it, all are removed.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchOffset`] when the offset is not between [`Log::first`] and
-    /// [`Log::next`]. When the disk failed the log is closed.
+    /// [`StoreError::NoSuchOffset`] when the offset is beyond [`Log::next`]. When the disk failed
+    /// the log is closed.
     pub fn truncate_to(&mut self, offset: Offset) -> Result<(), StoreError> {
         self.check_open()?;
         let (first, next) = (self.first(), self.next);
-        if offset < first || offset > next {
+        if offset > next {
             let log = self.name.to_string();
             return Err(StoreError::NoSuchOffset { log, given: offset, first, next });
         }
-        let cut = self.cut(offset);
+        let cut = if offset < first { self.start_again(offset) } else { self.cut(offset) };
         self.remember(cut)
     }
 
@@ -335,6 +349,15 @@ impl Log {
         Ok(self.disk.sync_folder(&self.name.folder())?)
     }
 
+    /// The new segment is there, at once, before the first old one goes: there is always one, and
+    /// what an end in between leaves behind it is removed when this is done again.
+    fn start_again(&mut self, offset: Offset) -> Result<(), StoreError> {
+        let header = Header::new(&*self.disk, offset)?.encode(&self.name);
+        replace(&*self.disk, &Name::log_segment(&self.name, offset), &header)?;
+        self.segments.insert(0, offset);
+        self.cut(offset)
+    }
+
     fn cut(&mut self, offset: Offset) -> Result<(), StoreError> {
         self.write()?;
         // Newest first and each one durably, so that what is left has no gap.
@@ -369,12 +392,10 @@ fn create_segment(
     log: &LogName,
     first: Offset,
 ) -> Result<(Box<dyn Appender>, u32), StoreError> {
-    let mut salt = [0; 4];
-    disk.random(&mut salt)?;
-    let salt = u32::from_le_bytes(salt);
+    let header = Header::new(disk, first)?;
     let mut file = disk.create(&Name::log_segment(log, first))?;
-    file.append(&Header { first, salt }.encode(log))?;
+    file.append(&header.encode(log))?;
     file.sync()?;
     disk.sync_folder(&log.folder())?;
-    Ok((file, salt))
+    Ok((file, header.salt))
 }

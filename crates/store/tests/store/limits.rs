@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use millrace_store::checkpoint::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use millrace_store::{
-    Checkpoints, CheckpointsConfig, Log, LogConfig, LogName, MemoryDisk, Offset, StoreError, Table,
+    Checkpoints, CheckpointsConfig, Disk, Fault, Log, LogConfig, LogName, MemoryDisk, Offset,
+    StoreError, Table,
 };
 
 #[test]
@@ -22,6 +23,67 @@ fn the_longest_record_of_a_log() {
     let mut reader = log.reader(Offset(0)).unwrap();
     assert!(reader.next_record().unwrap().unwrap().1 == longest);
     assert_eq!(reader.next_record().unwrap().unwrap().1, b"next");
+}
+
+#[test]
+fn a_log_keeps_as_many_bytes_as_it_is_asked_and_begins_again_where_it_is_told() {
+    let disk = Arc::new(MemoryDisk::new());
+    let config = LogConfig { segment_bytes: 300 };
+    let open = |known| {
+        let disk: Arc<dyn Disk> = disk.clone();
+        Log::open(disk, &LogName::LATE, config, Offset(known)).unwrap().0
+    };
+    let mut log = open(0);
+    for _ in 0..40 {
+        log.append(&[&[7; 100]]).unwrap();
+    }
+    log.sync().unwrap();
+    assert_eq!(log.within(u64::MAX), Offset(0));
+    assert_eq!(log.within(log.bytes()), Offset(0));
+    assert_eq!(Some(&log.within(log.bytes() - 1)), log.segments().get(1));
+    assert_eq!(Some(&log.within(0)), log.segments().last());
+    log.remove_before(log.within(1_500)).unwrap();
+    assert!((1_000..=1_500).contains(&log.bytes()), "{}", log.bytes());
+    let first = log.first();
+    assert!(first > Offset(20));
+
+    log.truncate_to(Offset(7)).unwrap();
+    assert_eq!((log.first(), log.next(), log.segments().len()), (Offset(7), Offset(7), 1));
+    log.append(&[b"seven"]).unwrap();
+    log.close().unwrap();
+    let log = open(8);
+    assert_eq!((log.first(), log.next()), (Offset(7), Offset(8)));
+    let mut reader = log.reader(Offset(7)).unwrap();
+    assert_eq!(reader.next_record().unwrap(), Some((Offset(7), &b"seven"[..])));
+}
+
+#[test]
+fn beginning_again_survives_an_end_at_any_call() {
+    let config = LogConfig { segment_bytes: 300 };
+    for calls in 0.. {
+        let disk = MemoryDisk::new();
+        let shared = Arc::new(disk.clone());
+        let (mut log, _) = Log::open(shared, &LogName::LATE, config, Offset(0)).unwrap();
+        for _ in 0..20 {
+            log.append(&[&[7; 100]]).unwrap();
+        }
+        log.sync().unwrap();
+        log.remove_before(Offset(10)).unwrap();
+        let kind = std::io::ErrorKind::Other;
+        let dead = Fault { first: calls, calls: u64::MAX, kind, half_done: false };
+        disk.set_fault(Some(dead));
+        let is_done = log.truncate_to(Offset(3)).is_ok();
+        let left = Arc::new(disk.power_loss(calls));
+        let (mut log, _) = Log::open(left, &LogName::LATE, config, Offset(3)).unwrap();
+        log.truncate_to(Offset(3)).unwrap();
+        assert_eq!((log.first(), log.next()), (Offset(3), Offset(3)), "{calls}");
+        log.append(&[b"three"]).unwrap();
+        log.sync().unwrap();
+        if is_done {
+            assert!(calls > 5, "{calls}");
+            return;
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ use millrace_store::{
     SegmentId, StoreError, Table, Tombstones, Victim,
 };
 
+use super::committer::Needed;
+use super::recovery::Meta;
 use crate::checkpoint::ID_TABLES;
 use crate::table::Block;
 
@@ -205,8 +207,19 @@ impl UnderWay {
     }
 }
 
-/// The least frontier among these checkpoints' metas.
-pub(super) fn needed_from(metas: &[Vec<u8>]) -> Offset {
-    let frontiers = metas.iter().map(|m| super::recovery::Meta::parse(m).map_or(0, |m| m.frontier));
-    Offset(frontiers.min().unwrap_or(0))
+/// What a recovery from any of the checkpoints with these metas needs, when late records were
+/// replayed up to `replayed_to` by now.
+pub(super) fn needed_from(metas: &[Vec<u8>], replayed_to: u64) -> Needed {
+    let metas: Vec<Option<Meta>> = metas.iter().map(|meta| Meta::parse(meta).ok()).collect();
+    let least = |of: fn(&Meta) -> u64| {
+        let each = metas.iter().map(|meta| meta.as_ref().map_or(0, of));
+        Offset(each.min().unwrap_or(0))
+    };
+    let replayed = least(|meta| meta.replayed);
+    Needed {
+        events: least(|meta| meta.frontier),
+        // A recovery finds late events again, unless it also has to replay older ones.
+        late: if replayed.0 == replayed_to { Offset(u64::MAX) } else { replayed },
+        dead: least(|meta| meta.dead_records),
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use millrace_store::{Log, Offset, StoreError};
 
-use super::{LiveError, Receipt, Reply};
+use super::{LiveError, LiveSettings, Receipt, Reply};
 
 /// At most this many commits share one sync.
 const GROUP_MAX: usize = 512;
@@ -29,8 +29,16 @@ pub(super) enum Commit {
     },
     /// Everything before is to be durable, late events included.
     Barrier(Sender<Result<(), String>>),
-    /// Event records below this offset are no longer needed for recovery.
-    Retain { needed_from: Offset, keep_bytes: u64 },
+    /// Records below these offsets are no longer needed for recovery.
+    Retain(Needed),
+}
+
+/// From where on recovery may need a log's records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needed {
+    pub(super) events: Offset,
+    pub(super) late: Offset,
+    pub(super) dead: Offset,
 }
 
 /// What the engine thread sees of the two threads that write.
@@ -38,6 +46,9 @@ pub(super) enum Commit {
 pub(super) struct Progress {
     /// Bytes of all segments of the event log.
     pub(super) log_bytes: AtomicU64,
+    /// The first records that the late log and the log of dead letters keep.
+    pub(super) late_first: AtomicU64,
+    pub(super) dead_first: AtomicU64,
     /// Commits that are not durable yet, and their bytes.
     pub(super) commits: AtomicUsize,
     pub(super) commit_bytes: AtomicUsize,
@@ -60,6 +71,12 @@ impl Progress {
         self.commit_bytes.fetch_add(commit.bytes(), Ordering::Relaxed);
     }
 
+    fn look_at(&self, logs: &Logs) {
+        self.log_bytes.store(logs.events.bytes(), Ordering::Relaxed);
+        self.late_first.store(logs.late.first().0, Ordering::Relaxed);
+        self.dead_first.store(logs.dead.first().0, Ordering::Relaxed);
+    }
+
     fn settle(&self, commit: Commit) {
         self.commits.fetch_sub(1, Ordering::Relaxed);
         self.commit_bytes.fetch_sub(commit.bytes(), Ordering::Relaxed);
@@ -74,24 +91,29 @@ impl Commit {
                 let some = |record: &Option<Vec<u8>>| record.as_ref().map_or(0, Vec::len);
                 some(event) + some(late) + dead.iter().map(Vec::len).sum::<usize>()
             }
-            Commit::Barrier(_) | Commit::Retain { .. } => 0,
+            Commit::Barrier(_) | Commit::Retain(_) => 0,
         }
     }
 }
 
-pub(super) fn run(mut logs: Logs, commits: &Receiver<Commit>, progress: &Arc<Progress>) {
+pub(super) fn run(
+    mut logs: Logs,
+    commits: &Receiver<Commit>,
+    progress: &Arc<Progress>,
+    settings: &LiveSettings,
+) {
     let mut group = Vec::new();
     let mut has_failed = false;
-    progress.log_bytes.store(logs.events.bytes(), Ordering::Relaxed);
+    progress.look_at(&logs);
     while let Ok(first) = commits.recv() {
         group.push(first);
         group.extend(commits.try_iter().take(GROUP_MAX - 1));
         // After a failure of one log the others would go on behind a gap.
-        if !has_failed && let Err(error) = write(&mut logs, &group) {
+        if !has_failed && let Err(error) = write(&mut logs, &group, settings) {
             has_failed = true;
             progress.fail(&error.to_string());
         }
-        progress.log_bytes.store(logs.events.bytes(), Ordering::Relaxed);
+        progress.look_at(&logs);
         group.drain(..).for_each(|commit| progress.settle(commit));
     }
     let Logs { events, late, dead } = logs;
@@ -107,7 +129,7 @@ pub(super) fn refuse(commits: &Receiver<Commit>, progress: &Arc<Progress>) {
     commits.iter().for_each(|commit| progress.settle(commit));
 }
 
-fn write(logs: &mut Logs, group: &[Commit]) -> Result<(), StoreError> {
+fn write(logs: &mut Logs, group: &[Commit], settings: &LiveSettings) -> Result<(), StoreError> {
     write_letters(logs, group)?;
     let mut sync_late = false;
     for commit in group {
@@ -121,9 +143,11 @@ fn write(logs: &mut Logs, group: &[Commit]) -> Result<(), StoreError> {
                 }
             }
             Commit::Barrier(_) => sync_late = true,
-            Commit::Retain { needed_from, keep_bytes } => {
-                let from = logs.events.newest(*keep_bytes).min(*needed_from);
+            Commit::Retain(needed) => {
+                let from = logs.events.newest(settings.log_retain_bytes).min(needed.events);
                 logs.events.remove_before(from)?;
+                trim(&mut logs.late, "late", settings.late_max_bytes, needed.late)?;
+                trim(&mut logs.dead, "dead-letters", settings.dead_letters_max_bytes, needed.dead)?;
             }
         }
     }
@@ -131,6 +155,16 @@ fn write(logs: &mut Logs, group: &[Commit]) -> Result<(), StoreError> {
     if sync_late {
         // Late events are derived from the event log until a checkpoint refers to them.
         logs.late.sync()?;
+    }
+    Ok(())
+}
+
+/// Removes the oldest segments of a log that is over its limit.
+fn trim(log: &mut Log, name: &str, bytes_max: u64, needed: Offset) -> Result<(), StoreError> {
+    let before = log.first();
+    if log.remove_before(log.within(bytes_max).min(needed))? > 0 {
+        let (removed, first) = (log.first().0 - before.0, log.first().0);
+        tracing::warn!(log = name, removed, first, bytes_max, "the oldest entries were removed");
     }
     Ok(())
 }
@@ -159,7 +193,7 @@ pub(super) fn acknowledge(commit: Commit, failure: Option<&str>) {
             None => Ok(receipt),
             Some(cause) => Err(LiveError::Durability(cause.to_owned())),
         }),
-        Commit::Records { reply: None, .. } | Commit::Retain { .. } => {}
+        Commit::Records { reply: None, .. } | Commit::Retain(_) => {}
         Commit::Barrier(done) => {
             // A checkpoint that was given up does not wait any more.
             let _ = done.send(failure.map_or(Ok(()), |cause| Err(cause.to_owned())));

@@ -169,9 +169,8 @@ impl Owner {
     }
 
     fn published(&mut self, done: Done) {
-        let keep_bytes = self.settings.log_retain_bytes;
-        let needed_from = needed_from(&done.metas);
-        self.commit(Commit::Retain { needed_from, keep_bytes });
+        let needed = needed_from(&done.metas, self.counters.replayed_to);
+        self.commit(Commit::Retain(needed));
         self.epoch = done.epoch;
         self.checkpoint_bytes = done.bytes;
         self.published = Instant::now();

@@ -59,6 +59,9 @@ pub struct LiveSettings {
     pub inbox_max: usize,
     /// Event log kept beyond what recovery needs.
     pub log_retain_bytes: u64,
+    /// Bytes of late events, and of dead letters, that are kept: beyond it the oldest are removed.
+    pub late_max_bytes: u64,
+    pub dead_letters_max_bytes: u64,
 }
 
 impl Default for LiveSettings {
@@ -70,6 +73,8 @@ impl Default for LiveSettings {
             memory_max_bytes: 4 << 30,
             inbox_max: 1_024,
             log_retain_bytes: 10 << 30,
+            late_max_bytes: 1 << 30,
+            dead_letters_max_bytes: 1 << 30,
         }
     }
 }
@@ -196,6 +201,9 @@ pub struct ViewReply {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
     pub events: u64,
+    /// Entries of the late log, each with the late events of one delivery, that had been removed
+    /// before they could be replayed.
+    pub removed: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -210,6 +218,10 @@ pub struct Status {
     pub checkpoint_bytes: u64,
     /// Bytes of all segments of the event log.
     pub log_bytes: u64,
+    /// Entries of the late log that were removed because of its limit.
+    pub late_removed: u64,
+    /// Dead letters that were removed because of the limit of their log.
+    pub letters_removed: u64,
     /// Why nothing is made durable any more, if so.
     pub failure: Option<String>,
 }

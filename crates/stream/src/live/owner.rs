@@ -394,15 +394,20 @@ impl Owner {
             checkpoint_age: self.published.elapsed(),
             checkpoint_bytes: self.checkpoint_bytes,
             log_bytes: self.progress.log_bytes.load(Ordering::Relaxed),
+            late_removed: self.progress.late_first.load(Ordering::Relaxed),
+            letters_removed: self.progress.dead_first.load(Ordering::Relaxed),
             failure: self.progress.failed.get().cloned(),
         }
     }
 
     fn replay_late(&mut self, reply: Reply<Replayed>) {
-        let (from, to) = (self.counters.replayed_to, self.counters.late_next);
+        let (replayed_to, to) = (self.counters.replayed_to, self.counters.late_next);
         let (done, wait) = channel();
         self.commit(Commit::Barrier(done));
         let durable = wait.recv().unwrap_or(Err("the log has stopped".to_owned()));
+        // Nothing is removed any more before this is done, since the commits are.
+        let from = replayed_to.max(self.progress.late_first.load(Ordering::Relaxed));
+        let removed = from - replayed_to;
         let result = durable.map_err(LiveError::Durability).and_then(|()| {
             // Some of it may be applied when it fails, and then nothing more may become durable.
             replay_late(&mut self.engine, &self.disk, from, to)
@@ -414,7 +419,7 @@ impl Owner {
                 self.counters.next += 1;
                 let receipt = Receipt { frontier: self.counters.next, ..Receipt::default() };
                 let reply: Reply<Receipt> =
-                    Box::new(move |r| reply(r.map(|_| Replayed { events })));
+                    Box::new(move |r| reply(r.map(|_| Replayed { events, removed })));
                 let event = Some(encode_replay(from, to));
                 let reply = Some((reply, receipt));
                 self.commit(Commit::Records { event, late: None, dead: Vec::new(), reply });

@@ -42,6 +42,9 @@ pub(super) struct Meta {
 
 const VERSION: u32 = 1;
 
+/// A log with a limit has about so many segments when it is full.
+const SEGMENTS_MIN: u64 = 8;
+
 impl Meta {
     pub(super) fn of(counters: &Counters, plan: &Plan, engine_head: Vec<u8>) -> Vec<u8> {
         let position = |((stream, partition), bytes): (&(String, String), &Vec<u8>)| {
@@ -156,7 +159,7 @@ pub(super) fn recover(
     };
     engine.take_released().into_iter().for_each(|l| live.remove(l));
     engine.set_cold_blocks(Box::new(checkpoints.reader()) as Box<BlockReader>);
-    let mut logs = open_logs(&disk, &mut counters, &mut recovery)?;
+    let mut logs = open_logs(&disk, &mut counters, settings, &mut recovery)?;
     replay_log(&mut engine, &mut counters, &mut logs, &disk, (&mut recovery, &mut letters))?;
     engine.judge_by(settings.engine.future_max, settings.engine.idle_after);
     count_letters(&mut counters, &mut logs.dead, letters, &mut recovery)?;
@@ -204,6 +207,7 @@ impl Iterator for Blocks<'_> {
 fn open_logs(
     disk: &Arc<dyn Disk>,
     counters: &mut Counters,
+    settings: &LiveSettings,
     recovery: &mut Recovery,
 ) -> Result<Logs, LiveError> {
     let mut torn_notes = |log: &LogName, torn: Option<Torn>| {
@@ -215,18 +219,24 @@ fn open_logs(
             ));
         }
     };
-    let mut open = |name: LogName, known: u64| -> Result<Log, StoreError> {
-        let (log, opened) =
-            Log::open(Arc::clone(disk), &name, LogConfig::default(), Offset(known))?;
+    let mut open = |name: LogName, known: u64, config: LogConfig| -> Result<Log, StoreError> {
+        let (log, opened) = Log::open(Arc::clone(disk), &name, config, Offset(known))?;
         torn_notes(&name, opened.torn);
         Ok(log)
     };
-    let events = open(LogName::EVENTS, counters.next)?;
-    let mut late = open(LogName::LATE, counters.late_next)?;
-    let dead = open(LogName::DEAD_LETTERS, counters.dead_next)?;
+    let events = open(LogName::EVENTS, counters.next, LogConfig::default())?;
+    let mut late = open(LogName::LATE, counters.late_next, within(settings.late_max_bytes))?;
+    let config = within(settings.dead_letters_max_bytes);
+    let dead = open(LogName::DEAD_LETTERS, counters.dead_next, config)?;
     // Late events behind the checkpoint are found again by the replay.
     late.truncate_to(Offset(counters.late_next))?;
     Ok(Logs { events, late, dead })
+}
+
+/// For a log of at most this many bytes, from which whole segments are removed.
+fn within(bytes_max: u64) -> LogConfig {
+    let segment_bytes = LogConfig::default().segment_bytes.min(bytes_max / SEGMENTS_MIN);
+    LogConfig { segment_bytes }
 }
 
 /// Counts the letters behind the checkpoint. Those beyond `known` belong to deliveries whose event
@@ -247,7 +257,8 @@ fn count_letters(
         ));
         dead.truncate_to(known)?;
     }
-    let mut reader = dead.reader(Offset(counters.dead_next))?;
+    // Without a checkpoint, those that were removed from the log are not counted.
+    let mut reader = dead.reader(Offset(counters.dead_next).max(dead.first()))?;
     while let Some((_, bytes)) = reader.next_record()? {
         if let Ok(letter) = serde_json::from_slice::<super::DeadEvent>(bytes) {
             *counters.dead.entry(letter.stream.unwrap_or_default()).or_default() += 1;

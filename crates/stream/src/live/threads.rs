@@ -38,6 +38,7 @@ pub(super) fn start(
     let streams = engine.plan().streams.len();
     let names = (0..streams).flat_map(|stream| engine.partition_names(stream));
     recovery.partitions = names.map(str::to_owned).collect();
+    let limits = settings.clone();
     let now = Instant::now();
     let is_checkpointed = recovery.epoch > 0 && recovery.replayed_records == 0;
     let mut owner = Owner {
@@ -74,7 +75,8 @@ pub(super) fn start(
             owner.fail_waiting();
         })?,
         spawn("committer", move || {
-            guard("committer", &committing, || committer::run(logs, &commit_queue, &committing));
+            let run = || committer::run(logs, &commit_queue, &committing, &limits);
+            guard("committer", &committing, run);
             committer::refuse(&commit_queue, &committing);
         })?,
         spawn("checkpointer", move || {

@@ -1,15 +1,15 @@
 //! Every backlog has a limit, reads go on behind it, and the end of a thread is heard of.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use millrace_event::{Key, Value};
-use millrace_store::MemoryDisk;
-use millrace_stream::live::{Live, LiveError, ReadRequest, Receipt};
+use millrace_event::{EventTime, Key, Span, Value};
+use millrace_store::{Disk as _, Folder, MemoryDisk};
+use millrace_stream::live::{Live, LiveError, ReadRequest, Receipt, Replayed};
 
 use super::gated::Gated;
 use super::story::Story;
-use super::world::{Rows, START, hear, ingest, open, plan_of, reply, settings, status};
+use super::world::{Rows, START, checkpoint, hear, ingest, open, plan_of, reply, settings, status};
 
 pub const TEXTS: &str = "entity card\nstream pay {\n  id : int id\n  at : timestamp time, late 1m\n  \
      card : card\n  note : string\n}\nfeatures g by card from pay {\n  n = count() over 1h\n}\n";
@@ -24,9 +24,13 @@ pub fn rows(rows: Vec<Vec<Value>>) -> Rows {
 }
 
 pub fn count(live: &Live, card: &str) -> Value {
+    count_at(live, card, START)
+}
+
+fn count_at(live: &Live, card: &str, at: EventTime) -> Value {
     let key = Key::of(&[Value::Text(card.into())]).unwrap();
     let (reply, answer) = reply();
-    live.read(vec![ReadRequest { group: 0, key, at: START }], reply).expect("reads have a lane");
+    live.read(vec![ReadRequest { group: 0, key, at }], reply).expect("reads have a lane");
     hear(&answer).unwrap().answers[0][0].value.clone()
 }
 
@@ -43,7 +47,7 @@ fn fill(live: &Live, note: &str) -> Vec<Receiver<Result<Receipt, LiveError>>> {
                 assert!(not_taken.busy.retry_after.as_millis() > 0);
                 // It is only full for good once the engine takes nothing more.
                 let taken = status(live).frontier;
-                std::thread::sleep(std::time::Duration::from_millis(20));
+                std::thread::sleep(Duration::from_millis(20));
                 if taken == status(live).frontier {
                     return answers;
                 }
@@ -165,6 +169,109 @@ fn a_delivery_that_no_log_can_hold_is_refused_and_changes_nothing() {
     assert!(error.to_string().contains("over the limit"), "{error}");
     let receipt = ingest(&live, &rows(vec![row(1, "k", "short")])).unwrap();
     assert_eq!(receipt.applied, 1);
+    live.close().unwrap();
+}
+
+fn replay(live: &Live) -> Replayed {
+    let (reply, answer) = reply();
+    live.replay_late(reply).expect("few messages wait");
+    hear(&answer).unwrap()
+}
+
+fn log_bytes(disk: &MemoryDisk, folder: &str) -> usize {
+    let names = disk.names();
+    let of_log = names.iter().filter(|name| name.folder().as_str() == folder);
+    of_log.map(|name| disk.content(name).unwrap().len()).sum()
+}
+
+fn remove_checkpoints(disk: &MemoryDisk) {
+    let names = disk.names();
+    let of_checkpoints = names.iter().filter(|name| name.folder() == &Folder::CHECKPOINTS);
+    of_checkpoints.for_each(|name| disk.remove(name).unwrap());
+}
+
+/// An event that is late and one that is no event.
+fn send_late(id: &mut i64, live: &Live, now: EventTime) {
+    *id += 1;
+    let one = rows(vec![row(*id, "k", &"x".repeat(50))]);
+    let receipt = ingest(live, &Rows { dead: 1, received: now, ..one }).unwrap();
+    assert_eq!((receipt.late, receipt.dead), (1, 1));
+}
+
+#[test]
+fn late_events_and_dead_letters_are_kept_up_to_a_limit() {
+    const LIMIT: u64 = 8_000;
+    let plan = plan_of(&TEXTS.replace("count() over 1h", "count()"));
+    let mut settings = settings(1);
+    settings.checkpoint_every = Duration::from_secs(3_600);
+    (settings.late_max_bytes, settings.dead_letters_max_bytes) = (LIMIT, LIMIT);
+    let mut disk = MemoryDisk::new();
+    let now = START.plus(Span::hours(2));
+    let (mut late, mut dead, mut applied) = (0, 0, 1);
+    let (live, _) = open(disk.clone(), &plan, &settings).unwrap();
+    let mut first = row(0, "k", "");
+    first[1] = Value::Timestamp(now);
+    ingest(&live, &Rows { received: now, ..rows(vec![first]) }).unwrap();
+    drop(live);
+    for round in 0..6 {
+        let (live, recovery) = open(disk.clone(), &plan, &settings).unwrap();
+        assert_eq!(count_at(&live, "k", now), Value::Int(applied), "{recovery:?}");
+        for _ in 0..100 {
+            dead += 1;
+            send_late(&mut late, &live, now);
+            if late % 20 == 0 {
+                checkpoint(&live).unwrap();
+            }
+        }
+        // What is removed is removed behind the next barrier.
+        checkpoint(&live).unwrap();
+        for folder in ["late", "dead-letters"] {
+            assert!(log_bytes(&disk, folder) as u64 <= LIMIT + LIMIT / 8 + 200, "{folder}");
+        }
+        let removed = status(&live);
+        assert!(removed.late_removed > 0 && removed.letters_removed > 0, "{removed:?}");
+        assert_eq!(removed.streams[0].dead, dead);
+        if round % 2 == 0 {
+            let before = applied;
+            let Replayed { events, removed } = replay(&live);
+            applied += events as i64;
+            assert_eq!(events + removed, if round == 0 { 100 } else { 200 });
+            assert!(removed > 0 && count_at(&live, "k", now) == Value::Int(before + events as i64));
+            assert_eq!(replay(&live), Replayed::default());
+        }
+        // With the replay in the log only, or behind a checkpoint.
+        if round > 2 {
+            checkpoint(&live).unwrap();
+        }
+        let left = disk.kill();
+        drop(live);
+        disk = left;
+    }
+    // A checkpoint from before a replay needs the late events that it read, if it is used again.
+    let (live, _) = open(disk.clone(), &plan, &settings).unwrap();
+    (0..30).for_each(|_| send_late(&mut late, &live, now));
+    applied += replay(&live).events as i64;
+    for _ in 0..2 {
+        (0..100).for_each(|_| send_late(&mut late, &live, now));
+        checkpoint(&live).unwrap();
+    }
+    let left = disk.kill();
+    drop(live);
+    disk = left;
+    let names = disk.names();
+    let manifests = names.iter().filter(|name| name.file().ends_with(".manifest"));
+    manifests.rev().take(2).for_each(|name| disk.flip_bit(name, 400));
+    let (live, recovery) = open(disk.clone(), &plan, &settings).unwrap();
+    assert!(recovery.notes.len() >= 2, "{recovery:?}");
+    assert_eq!(count_at(&live, "k", now), Value::Int(applied));
+    let left = disk.kill();
+    drop(live);
+    disk = left;
+    // Without a checkpoint all of it is done again, and late events are found again.
+    remove_checkpoints(&disk);
+    let (live, _) = open(disk, &plan, &settings).unwrap();
+    assert_eq!(count_at(&live, "k", now), Value::Int(applied));
+    assert_eq!((status(&live).late_removed, replay(&live).removed), (0, 0));
     live.close().unwrap();
 }
 
