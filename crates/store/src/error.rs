@@ -23,7 +23,7 @@ pub enum StoreError {
     RecordTooLong { given: usize, limit: usize },
     #[error("a key of {given} bytes is over the limit of {limit}; use a shorter one")]
     KeyTooLong { given: usize, limit: usize },
-    #[error("a value of {given} bytes is over the limit of {limit}; split it over several keys")]
+    #[error("a value of {given} bytes is over the limit of {limit}; keep less of one key")]
     ValueTooLong { given: usize, limit: usize },
     #[error(
         "a checkpoint's meta of {given} bytes is over the limit of {limit}; use fewer partition names"

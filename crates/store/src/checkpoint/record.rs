@@ -12,11 +12,12 @@ use crate::parse::{Fields, crc32_seeded};
 
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = u16::MAX as usize;
-/// The longest value, in bytes.
-pub const VALUE_BYTES_MAX: usize = 64 << 20;
+/// The longest value, in bytes: a record's length has 32 bits.
+pub const VALUE_BYTES_MAX: usize = u32::MAX as usize - (1 << 20);
 
 pub(super) const RECORD_HEADER_BYTES: usize = 12;
 pub(super) const RECORD_BYTES_MAX: usize = RECORD_HEADER_BYTES + KEY_BYTES_MAX + VALUE_BYTES_MAX;
+const _: () = assert!(RECORD_BYTES_MAX < u32::MAX as usize);
 const DELETED: u32 = u32::MAX;
 
 /// Which of the caller's tables (feature groups, say) a key belongs to.
@@ -111,6 +112,18 @@ pub(super) fn decode(bytes: &[u8], at: Location) -> Result<Record<'_>, &'static 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_record_has_a_length_and_a_longer_one_none() {
+        let header = |value_bytes: u32| {
+            let value = value_bytes.to_le_bytes();
+            [&[0; 4][..], &value, &[0xFF; 2], &[0; 2]].concat()
+        };
+        let longest = VALUE_BYTES_MAX as u32;
+        assert_eq!(len(&header(longest)), Some(Ok(RECORD_BYTES_MAX)));
+        assert!(matches!(len(&header(longest + 1)), Some(Err(_))));
+        assert_eq!(len(&header(DELETED)), Some(Ok(RECORD_HEADER_BYTES + KEY_BYTES_MAX)));
+    }
 
     #[test]
     fn records_are_read_as_they_are_written() {

@@ -276,6 +276,27 @@ fn late_events_and_dead_letters_are_kept_up_to_a_limit() {
 }
 
 #[test]
+fn a_key_state_larger_than_a_segment_is_in_a_checkpoint() {
+    let text =
+        TEXTS.replace("n = count() over 1h", "n = count() over 1h\n  kinds = distinct(note)");
+    let plan = plan_of(&text);
+    let disk = MemoryDisk::new();
+    let (live, _) = open(disk.clone(), &plan, &settings(1)).unwrap();
+    for id in 0..5 {
+        let note = format!("{id}{}", "x".repeat(15 << 20));
+        ingest(&live, &rows(vec![row(id, "k", &note)])).unwrap();
+    }
+    ingest(&live, &rows(vec![row(9, "other", "short")])).unwrap();
+    checkpoint(&live).unwrap();
+    assert!(status(&live).checkpoint_bytes > 64 << 20);
+    live.close().unwrap();
+    let (live, recovery) = open(disk, &plan, &settings(1)).unwrap();
+    assert_eq!((recovery.replayed_records, recovery.keys), (0, 2));
+    assert_eq!((count(&live, "k"), count(&live, "other")), (Value::Int(5), Value::Int(1)));
+    live.close().unwrap();
+}
+
+#[test]
 fn a_key_that_no_checkpoint_can_hold_is_a_dead_letter() {
     let disk = MemoryDisk::new();
     let (live, _) = open(disk, &plan_of(TEXTS), &settings(1)).unwrap();
