@@ -149,6 +149,16 @@ impl Engine {
         }
     }
 
+    /// The checkpoint under way is given up: what was captured for it is lost to the next one, unless
+    /// everything counts as changed.
+    pub(crate) fn forget_checkpoint(&mut self) {
+        let mut lost = Vec::new();
+        while self.continue_checkpoint(usize::MAX, &mut lost) {
+            lost.clear();
+        }
+        self.mark_everything();
+    }
+
     fn head(&self) -> Vec<u8> {
         let streams = self.plan.streams.iter().zip(&self.streams).map(|(plan, s)| StreamHead {
             stream: plan.schema.stream.to_string(),

@@ -88,19 +88,7 @@ pub fn run(
 ) {
     while let Ok(task) = tasks.recv() {
         let bytes = if let Task::Portion(blocks) = &task { bytes_of(blocks) } else { 0 };
-        let report = match this.step(task) {
-            Ok(report) => report,
-            Err(error) => {
-                tracing::error!(%error, "a checkpoint was given up");
-                if let Some(failed) = this.under_way.take() {
-                    drop(failed.writer);
-                    if let Err(error) = this.checkpoints.abandon(failed.epoch) {
-                        tracing::warn!(%error, "files of a given-up checkpoint are left behind");
-                    }
-                }
-                Some(Report::Failed(error))
-            }
-        };
+        let report = this.work(task);
         waiting.fetch_sub(bytes, Ordering::Relaxed);
         if let Some(report) = report
             && reports.send(report).is_err()
@@ -113,6 +101,26 @@ pub fn run(
 impl Checkpointer {
     pub fn new(checkpoints: Checkpoints, live: LiveBytes) -> Checkpointer {
         Checkpointer { checkpoints, live, under_way: None }
+    }
+
+    pub(super) fn checkpoints(&self) -> &Checkpoints {
+        &self.checkpoints
+    }
+
+    /// Does one task; a checkpoint that fails is given up.
+    pub(super) fn work(&mut self, task: Task) -> Option<Report> {
+        let error = match self.step(task) {
+            Ok(report) => return report,
+            Err(error) => error,
+        };
+        tracing::error!(%error, "a checkpoint was given up");
+        if let Some(failed) = self.under_way.take() {
+            drop(failed.writer);
+            if let Err(error) = self.checkpoints.abandon(failed.epoch) {
+                tracing::warn!(%error, "files of a given-up checkpoint are left behind");
+            }
+        }
+        Some(Report::Failed(error))
     }
 
     fn step(&mut self, task: Task) -> Result<Option<Report>, String> {

@@ -20,6 +20,7 @@ use super::owner::Owner;
 use super::recovery::Meta;
 use super::{LiveError, Reply};
 use crate::checkpoint::Moving;
+use crate::engine::Engine;
 use crate::table::Block;
 
 /// Key states captured per step, per group and shard.
@@ -51,6 +52,14 @@ pub(super) enum Phase {
     Locating {
         locations: std::vec::IntoIter<(u16, Key, Location)>,
     },
+}
+
+/// What old segments say that is still true, to be said again by a checkpoint that has begun: only
+/// then, so that a key that came back since is not removed.
+pub(super) fn carried(engine: &Engine, gone: Vec<(u16, Key)>, ids: Vec<Block>) -> Vec<Block> {
+    let gone = gone.into_iter().filter(|(table, key)| !engine.has_key(*table, key));
+    let gone = gone.map(|(table, key)| Block { table, key, bytes: None });
+    gone.chain(ids.into_iter().filter_map(|block| engine.still_remembered(block))).collect()
 }
 
 impl Owner {
@@ -147,13 +156,7 @@ impl Owner {
         let meta = Meta::of(&self.counters, self.engine.plan(), head);
         self.checkpointed = Some(self.counters.next);
         self.task(Task::Begin { meta, durable, retired: cleaning.victims });
-        // Said again only now, so that a key that came back since is not removed.
-        let gone =
-            cleaning.gone.into_iter().filter(|(table, key)| !self.engine.has_key(*table, key));
-        let mut blocks: Vec<Block> =
-            gone.map(|(table, key)| Block { table, key, bytes: None }).collect();
-        let ids = cleaning.ids.into_iter();
-        blocks.extend(ids.filter_map(|block| self.engine.still_remembered(block)));
+        let blocks = carried(&self.engine, cleaning.gone, cleaning.ids);
         self.task(Task::Portion(blocks));
         self.phase = Phase::Capturing;
     }
@@ -181,12 +184,7 @@ impl Owner {
 
     fn checkpoint_failed(&mut self, cause: &str) {
         tracing::error!(cause, "a checkpoint was given up; the log keeps what it would have held");
-        // What was captured is lost to the next checkpoint unless everything counts as changed.
-        let mut lost = Vec::new();
-        while self.engine.continue_checkpoint(usize::MAX, &mut lost) {
-            lost.clear();
-        }
-        self.engine.mark_everything();
+        self.engine.forget_checkpoint();
         self.checkpointed = None;
         self.failing = true;
         self.phase = Phase::Idle;

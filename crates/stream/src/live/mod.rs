@@ -20,6 +20,7 @@ mod letters;
 mod owner;
 mod record;
 mod recovery;
+mod spill;
 mod threads;
 
 use std::collections::{BTreeMap, BTreeSet};

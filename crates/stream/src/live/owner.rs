@@ -18,6 +18,7 @@ use super::record::{
     Judged, bytes_of, encode_delivery, encode_late, encode_letters, encode_replay, set_letters,
 };
 use super::recovery::{Counters, replay_late};
+use super::spill::state_bytes;
 use super::{
     Applied, Delivery, GroupStatus, LATE_EVENTS_TOLD, LateEvent, LiveError, LiveSettings,
     ReadReply, ReadRequest, Receipt, Replayed, Reply, Status, StreamStatus, ViewReply,
@@ -435,9 +436,7 @@ impl Owner {
             return;
         }
         self.housekept = Instant::now();
-        let groups = self.engine.plan().groups.len();
-        self.state_bytes =
-            (0..groups).map(|g| self.engine.group_size_estimate(g).state_bytes).sum();
+        self.state_bytes = state_bytes(&self.engine);
         let spill = self.state_bytes > self.settings.memory_max_bytes;
         let keys = if spill { SPILL_KEYS } else { SWEEP_KEYS };
         self.engine.sweep(Sweep { keys, spill });

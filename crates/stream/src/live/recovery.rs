@@ -12,10 +12,12 @@ use millrace_store::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::checkpointer::Checkpointer;
 use super::committer::Logs;
 use super::record::{EventRecord, decode_event, decode_late, encode_late};
+use super::spill::{spill, state_bytes};
 use super::{LiveError, LiveSettings, Recovery};
-use crate::engine::{Engine, Fate};
+use crate::engine::{Engine, Fate, Sweep};
 use crate::table::Block;
 
 /// The part of a checkpoint that is not key states.
@@ -41,6 +43,9 @@ pub(super) struct Meta {
 }
 
 const VERSION: u32 = 1;
+
+/// Keys looked at after each record that is applied, per group and shard.
+const SWEEP_KEYS: usize = 16;
 
 /// A log with a limit has about so many segments when it is full.
 const SEGMENTS_MIN: u64 = 8;
@@ -100,8 +105,7 @@ pub(super) struct Recovered {
     pub(super) engine: Engine,
     pub(super) counters: Counters,
     pub(super) logs: Logs,
-    pub(super) checkpoints: Checkpoints,
-    pub(super) live: LiveBytes,
+    pub(super) checkpointer: Checkpointer,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) recovery: Recovery,
 }
@@ -159,13 +163,18 @@ pub(super) fn recover(
     };
     engine.take_released().into_iter().for_each(|l| live.remove(l));
     engine.set_cold_blocks(Box::new(checkpoints.reader()) as Box<BlockReader>);
-    let mut logs = open_logs(&disk, &mut counters, settings, &mut recovery)?;
-    replay_log(&mut engine, &mut counters, &mut logs, &disk, (&mut recovery, &mut letters))?;
+    let logs = open_logs(&disk, &mut counters, settings, &mut recovery)?;
+    let checkpointer = Checkpointer::new(checkpoints, live);
+    let mut replay =
+        Replay { engine, counters, logs, checkpointer, letters, recovery, spills: true };
+    replay.log(&disk, settings.memory_max_bytes)?;
+    let Replay { mut engine, mut counters, mut logs, checkpointer, letters, mut recovery, .. } =
+        replay;
     engine.judge_by(settings.engine.future_max, settings.engine.idle_after);
     count_letters(&mut counters, &mut logs.dead, letters, &mut recovery)?;
     recovery.positions.clone_from(&counters.positions);
     recovery.took = started.elapsed();
-    Ok(Recovered { engine, counters, logs, checkpoints, live, disk, recovery })
+    Ok(Recovered { engine, counters, logs, checkpointer, disk, recovery })
 }
 
 /// 128 random bits from the standard library's own source of hash keys.
@@ -257,57 +266,99 @@ fn count_letters(
         ));
         dead.truncate_to(known)?;
     }
-    // Without a checkpoint, those that were removed from the log are not counted.
+    count_letters_to(dead.next(), counters, dead)
+}
+
+/// Without a checkpoint, those that were removed from the log are not counted.
+fn count_letters_to(end: Offset, counters: &mut Counters, dead: &Log) -> Result<(), LiveError> {
     let mut reader = dead.reader(Offset(counters.dead_next).max(dead.first()))?;
-    while let Some((_, bytes)) = reader.next_record()? {
+    while let Some((offset, bytes)) = reader.next_record()?
+        && offset < end
+    {
         if let Ok(letter) = serde_json::from_slice::<super::DeadEvent>(bytes) {
             *counters.dead.entry(letter.stream.unwrap_or_default()).or_default() += 1;
         }
     }
-    counters.dead_next = dead.next().0;
+    counters.dead_next = end.0.max(counters.dead_next);
     Ok(())
 }
 
-fn replay_log(
-    engine: &mut Engine,
-    counters: &mut Counters,
-    logs: &mut Logs,
-    disk: &Arc<dyn Disk>,
-    (recovery, letters): (&mut Recovery, &mut Option<u64>),
-) -> Result<(), LiveError> {
-    let plan = Arc::clone(engine.plan());
-    let mut reader = logs.events.reader(Offset(counters.next))?;
-    while let Some((offset, bytes)) = reader.next_record()? {
+/// The log being applied.
+struct Replay {
+    engine: Engine,
+    counters: Counters,
+    logs: Logs,
+    checkpointer: Checkpointer,
+    /// Dead letters of the records applied, where that is known.
+    letters: Option<u64>,
+    recovery: Recovery,
+    /// Whether key states can be spilled: not on a disk that takes no checkpoint.
+    spills: bool,
+}
+
+impl Replay {
+    fn log(&mut self, disk: &Arc<dyn Disk>, memory_max: usize) -> Result<(), LiveError> {
+        let mut reader = self.logs.events.reader(Offset(self.counters.next))?;
+        while let Some((offset, bytes)) = reader.next_record()? {
+            self.record(bytes, disk)?;
+            self.counters.next = offset.0 + 1;
+            self.recovery.replayed_records += 1;
+            self.engine.sweep(Sweep { keys: SWEEP_KEYS, spill: false });
+            if self.spills && state_bytes(&self.engine) > memory_max {
+                self.spill(memory_max)?;
+            }
+        }
+        self.logs.late.sync()?;
+        Ok(())
+    }
+
+    fn record(&mut self, bytes: &[u8], disk: &Arc<dyn Disk>) -> Result<(), LiveError> {
+        let plan = Arc::clone(self.engine.plan());
         match decode_event(&plan, bytes)? {
             EventRecord::Delivery { received, judged, stream, partition, position, batch } => {
                 if let Some(judged) = judged {
-                    engine.judge_by(judged.future_max, judged.idle_after);
+                    self.engine.judge_by(judged.future_max, judged.idle_after);
                 }
-                *letters = judged.map(|judged| judged.letters);
-                let id = engine.partition(stream, &partition);
-                let applied = engine.apply(id, &batch, received)?;
+                self.letters = judged.map(|judged| judged.letters);
+                let id = self.engine.partition(stream, &partition);
+                let applied = self.engine.apply(id, &batch, received)?;
                 let late = applied.rows(Fate::Late);
                 if !late.is_empty() {
-                    logs.late.append(&[&encode_late(&batch.select(&late))])?;
-                    counters.late_next += 1;
+                    self.logs.late.append(&[&encode_late(&batch.select(&late))])?;
+                    self.counters.late_next += 1;
                 }
                 if let Some(position) = position {
                     let name = plan.streams[stream].schema.stream.to_string();
-                    counters.positions.insert((name, partition), position);
+                    self.counters.positions.insert((name, partition), position);
                 }
             }
-            EventRecord::Letters { letters: known } => *letters = Some(known),
+            EventRecord::Letters { letters } => self.letters = Some(letters),
             EventRecord::Replay { from, to } => {
-                logs.late.sync()?;
-                replay_late(engine, disk, from, to)?;
-                counters.replayed_to = to;
+                self.logs.late.sync()?;
+                replay_late(&mut self.engine, disk, from, to)?;
+                self.counters.replayed_to = to;
             }
         }
-        counters.next = offset.0 + 1;
-        recovery.replayed_records += 1;
+        Ok(())
     }
-    logs.late.sync()?;
-    Ok(())
+
+    /// Takes a checkpoint, so that what was applied need not stay in memory.
+    fn spill(&mut self, memory_max: usize) -> Result<(), LiveError> {
+        // A checkpoint says which letters it counts.
+        let Some(letters) = self.letters else { return Ok(()) };
+        let known = Offset(letters).min(self.logs.dead.next());
+        count_letters_to(known, &mut self.counters, &self.logs.dead)?;
+        self.logs.late.sync()?;
+        let (engine, counters) = (&mut self.engine, &self.counters);
+        if let Err(cause) = spill(engine, counters, &mut self.checkpointer, memory_max) {
+            self.spills = false;
+            self.recovery.notes.push(format!(
+                "the log is applied with all key states in memory, beyond engine.memory_max, \
+                 since they could not be put into a checkpoint: {cause}"
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Applies records `from .. to` of the late log, each event once; returns how many there were.

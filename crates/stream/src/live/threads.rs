@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use millrace_event::Rules;
 
-use super::checkpointer::{self, Checkpointer};
+use super::checkpointer;
 use super::committer::{self, Progress};
 use super::cycle::Phase;
 use super::inbox::Inbox;
@@ -29,12 +29,14 @@ pub(super) fn start(
     settings: LiveSettings,
     rules: Arc<[Arc<Rules>]>,
 ) -> Result<Started, LiveError> {
-    let Recovered { engine, counters, logs, checkpoints, live, disk, mut recovery } = recovered;
+    let Recovered { engine, counters, logs, checkpointer, disk, mut recovery } = recovered;
     let (commits, commit_queue) = channel();
     let (tasks, task_queue) = channel();
     let (report, reports) = channel();
     let progress = Arc::new(Progress::default());
-    let bytes = checkpoints.current().map_or(0, |m| m.segments.iter().map(|s| s.bytes).sum());
+    let newest = checkpointer.checkpoints().current();
+    let bytes = newest.map_or(0, |m| m.segments.iter().map(|s| s.bytes).sum());
+    let epoch = newest.map_or(0, |m| m.epoch.0);
     let streams = engine.plan().streams.len();
     let names = (0..streams).flat_map(|stream| engine.partition_names(stream));
     recovery.partitions = names.map(str::to_owned).collect();
@@ -55,7 +57,7 @@ pub(super) fn start(
         phase: Phase::Idle,
         begun: now,
         published: now,
-        epoch: recovery.epoch,
+        epoch,
         checkpoint_bytes: bytes,
         failing: false,
         waiting: Vec::new(),
@@ -64,7 +66,6 @@ pub(super) fn start(
         housekept: now,
         state_bytes: 0,
     };
-    let checkpointer = Checkpointer::new(checkpoints, live);
     let (failing, committing, writing) =
         (Arc::clone(&progress), Arc::clone(&progress), Arc::clone(&progress));
     let threads = vec![

@@ -40,6 +40,39 @@ fn a_state_larger_than_the_memory_limit_is_not_loaded_at_a_start() {
 }
 
 #[test]
+fn a_replay_of_the_log_spills_what_does_not_fit_into_memory() {
+    for seed in 40..44 {
+        let mut story = Story::new(seed);
+        story.settings.checkpoint_every = Duration::from_secs(3_600);
+        let mut disk = MemoryDisk::new();
+        let (mut keys, mut in_memory) = (0, 0);
+        for memory_max in [usize::MAX, 1, 2_000] {
+            story.settings.memory_max_bytes = memory_max;
+            let (live, recovery) = open(disk.clone(), &story.plan, &story.settings).unwrap();
+            assert_eq!(recovery.notes, Vec::<String>::new());
+            if memory_max == 1 {
+                assert!(recovery.replayed_records >= 100, "{recovery:?}");
+                assert!(status(&live).checkpoint_epoch > 0);
+                for group in status(&live).groups {
+                    keys += group.keys;
+                    in_memory += group.keys - group.spilled_keys;
+                }
+            }
+            story.check(&live);
+            story.send(&live, 100);
+            let left = story.end(&disk);
+            drop(live);
+            disk = left;
+        }
+        assert!(keys > 10 && in_memory == 0, "{in_memory} of {keys} keys in memory");
+        story.settings.memory_max_bytes = usize::MAX;
+        let live = story.open(disk).unwrap();
+        story.check(&live);
+        live.close().unwrap();
+    }
+}
+
+#[test]
 fn until_a_source_has_confirmed_nothing_counts_as_fresh() {
     let story = Story::new(14);
     let live = story.open(MemoryDisk::new()).unwrap();
