@@ -13,9 +13,9 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use millrace_connector::{CsvOptions, Decoded, FileOptions, Position};
-use millrace_stream::live::{FUTURE, LONG_KEY, now, rows_with_long_keys};
-use millrace_stream::{Fate, Ordered, PartitionId, Rows, Settings};
+use millrace_connector::{CsvOptions, FileOptions, Position};
+use millrace_stream::live::{now, rules_of};
+use millrace_stream::{Ordered, PartitionId, Rows, Settings};
 
 use crate::config::did_you_mean;
 use crate::console::{self, note};
@@ -23,7 +23,7 @@ use crate::exit::Failure;
 use crate::project::{Place, Project};
 use crate::stop::Stop;
 pub use inputs::Events;
-use inputs::Origin;
+use inputs::{Block, Origin};
 use letters::Letters;
 use summary::Summary;
 use table::Table;
@@ -187,6 +187,8 @@ impl Run<'_> {
     fn open(&mut self) -> Result<Vec<Origin>, Failure> {
         let Job { project, threads, .. } = *self.job;
         let given = inputs::by_stream(self.job.events, &project.plan)?;
+        // A server would take no other events either.
+        let rules = rules_of(&project.plan, project.config.engine().future_max);
         let mut origins = Vec::new();
         for (stream, files) in given.into_iter().enumerate() {
             let schema = &project.plan.streams[stream].schema;
@@ -208,6 +210,7 @@ impl Run<'_> {
                     delimiter: delimiter(self.job.delimiter.unwrap_or(configured))?,
                     ..CsvOptions::default()
                 },
+                rules: rules.get(stream).cloned(),
                 ..FileOptions::default()
             };
             self.summary.add_stream(stream, name);
@@ -239,8 +242,8 @@ impl Run<'_> {
             let origin = &mut origins[index];
             let partition = origin.partition;
             match origin.next_block()? {
-                Some(decoded) => {
-                    self.push(partition, decoded, &mut table)?;
+                Some(block) => {
+                    self.push(partition, block, &mut table)?;
                     (self.after_block)(&mut self.ordered, &self.frontier)?;
                 }
                 None => {
@@ -269,40 +272,24 @@ impl Run<'_> {
     fn push(
         &mut self,
         partition: PartitionId,
-        decoded: Decoded,
+        block: Block,
         table: &mut Table,
     ) -> Result<(), Failure> {
         let stream = partition.stream();
+        let Block { decoded, received, .. } = block;
         let known = self.frontier.positions.iter_mut().find(|(id, _, _)| *id == partition);
-        let (_, file, position) = known.expect("a partition is opened before it is read");
-        let from = std::mem::replace(position, decoded.position);
-        let place = letters::Place { file, from, to: decoded.position };
-        let mut batch = decoded.batch;
+        if let Some((_, _, position)) = known {
+            *position = decoded.position;
+        }
         for letter in &decoded.dead {
             self.summary.dead(stream, letter.reason.name());
-            self.letters.push(&batch.schema.stream, letter)?;
+            self.letters.push(&decoded.batch.schema.stream, letter)?;
         }
-        // A server would not take these events either.
-        let long = rows_with_long_keys(&self.job.project.plan, stream, &batch);
-        for row in &long {
-            self.summary.dead(stream, LONG_KEY.reason);
-            let why = (LONG_KEY.reason, LONG_KEY.message.to_owned());
-            self.letters.push_event(&batch, *row as usize, &place, why)?;
-        }
-        if !long.is_empty() {
-            let rows = 0..batch.len() as u32;
-            batch = batch.select(&rows.filter(|row| !long.contains(row)).collect::<Vec<_>>());
-        }
+        // None is too far ahead: their source has judged them by the same limit, and not later.
+        let received = received.max(now());
         let mut emit = |rows: Rows<'_>| table.write(&rows);
-        let pushed = self.ordered.push(partition, &batch, now(), &mut emit);
-        let applied = pushed.map_err(|e| table.failure(e))?;
-        for row in applied.rows(Fate::Future) {
-            let time = batch.time(row as usize);
-            let message = format!("its time {time} lies too far ahead of this machine's clock");
-            self.summary.dead(stream, FUTURE.reason);
-            let why = (FUTURE.reason, message);
-            self.letters.push_event(&batch, row as usize, &place, why)?;
-        }
+        let pushed = self.ordered.push(partition, &decoded.batch, received, &mut emit);
+        pushed.map_err(|e| table.failure(e))?;
         self.frontier.rows = table.rows();
         Ok(())
     }

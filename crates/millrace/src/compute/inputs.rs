@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use millrace_connector::{Decoded, Error, FileOptions, FileSource, Position};
-use millrace_event::Schema;
+use millrace_event::{EventTime, Schema};
 use millrace_feature::plan::Plan;
 use millrace_stream::PartitionId;
+use millrace_stream::live::now;
 
 use crate::config::did_you_mean;
 use crate::exit::Failure;
@@ -99,12 +100,22 @@ pub struct Origin {
     fraction: f64,
 }
 
+/// Records that were read together.
+#[derive(Debug)]
+pub struct Block {
+    pub decoded: Decoded,
+    /// When they were read, by the clock that the rules judged them at.
+    pub received: EventTime,
+    /// How much of the file was read then, from 0 to 1.
+    fraction: f64,
+}
+
 #[derive(Debug)]
 enum Blocks {
     /// Decoded where they are asked for.
     Here(Box<FileSource>),
     /// Decoded ahead on a thread of their own, which ends with the file or with this receiver.
-    Ahead(Receiver<Result<(Decoded, f64), Error>>),
+    Ahead(Receiver<Result<Block, Error>>),
 }
 
 impl Origin {
@@ -122,14 +133,16 @@ impl Origin {
     }
 
     /// The next block; `None` at the end of the file.
-    pub fn next_block(&mut self) -> Result<Option<Decoded>, Failure> {
+    pub fn next_block(&mut self) -> Result<Option<Block>, Failure> {
         let next = match &mut self.blocks {
             Blocks::Here(source) => next_of(source),
             Blocks::Ahead(blocks) => blocks.recv().ok().transpose(),
         };
-        let Some((decoded, fraction)) = next? else { return Ok(None) };
-        self.fraction = fraction;
-        Ok(Some(decoded))
+        let next = next?;
+        if let Some(block) = &next {
+            self.fraction = block.fraction;
+        }
+        Ok(next)
     }
 
     /// How much of the file was read, from 0 to 1.
@@ -138,10 +151,12 @@ impl Origin {
     }
 }
 
-fn next_of(source: &mut FileSource) -> Result<Option<(Decoded, f64)>, Error> {
+fn next_of(source: &mut FileSource) -> Result<Option<Block>, Error> {
+    let received = now();
+    source.receive_at(received);
     let decoded = source.next_block(BLOCK_ROWS)?;
     let fraction = source.progress().fraction();
-    Ok(decoded.map(|decoded| (decoded, fraction)))
+    Ok(decoded.map(|decoded| Block { decoded, received, fraction }))
 }
 
 fn read_ahead(path: &Path, mut source: Box<FileSource>) -> Result<Blocks, Failure> {

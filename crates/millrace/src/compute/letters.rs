@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use millrace_connector::{DeadLetter, Position, TimeFormat, write_json};
-use millrace_event::Batch;
+use millrace_connector::DeadLetter;
 use millrace_stream::live::DeadEvent;
 
 use crate::exit::Failure;
@@ -16,14 +15,6 @@ use crate::exit::Failure;
 pub struct Letters {
     path: PathBuf,
     file: Option<BufWriter<File>>,
-}
-
-/// The part of a file that a block of events was read from.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    pub file: &'a Path,
-    pub from: Position,
-    pub to: Position,
 }
 
 impl Letters {
@@ -50,33 +41,6 @@ impl Letters {
             reason: letter.reason.name().to_owned(),
             message: letter.message.clone(),
             bytes: letter.bytes.clone(),
-        })
-    }
-
-    /// An event that was read and cannot be taken: written out field by field.
-    pub fn push_event(
-        &mut self,
-        batch: &Batch,
-        row: usize,
-        place: &Place<'_>,
-        (reason, message): (&str, String),
-    ) -> Result<(), Failure> {
-        let mut bytes = vec![b'{'];
-        for (field, column) in batch.schema.fields.iter().zip(&batch.columns) {
-            if bytes.len() > 1 {
-                bytes.push(b',');
-            }
-            bytes.extend_from_slice(format!("\"{}\":", field.name).as_bytes());
-            write_json(&mut bytes, &column.value(row, &field.ty), &field.ty, TimeFormat::Text);
-        }
-        bytes.push(b'}');
-        self.write(&DeadEvent {
-            stream: Some(batch.schema.stream.to_string()),
-            origin: place.file.display().to_string(),
-            position: format!("between {} and {}", place.from, place.to),
-            reason: reason.to_owned(),
-            message,
-            bytes,
         })
     }
 

@@ -137,7 +137,10 @@ fn dead_letters_keep_their_place_and_their_bytes() {
     let wrong = of("wrong-type");
     assert!(wrong["origin"] == "p.csv" && wrong["position"].as_str().unwrap().contains("line 8"));
     assert_eq!(of("bad-json")["bytes"]["text"], OUTCOMES.lines().last().unwrap());
-    assert!(of("future")["bytes"]["text"].as_str().unwrap().contains("2999-01-01"));
+    let future = of("future");
+    let (line, row) = (1..).zip(PAYMENTS.lines()).find(|(_, row)| row.contains("2999")).unwrap();
+    assert_eq!(future["bytes"]["text"], row);
+    assert!(future["position"].as_str().unwrap().starts_with(&format!("line {line} (byte")));
     // What an earlier run left is gone when all is well.
     let good: Vec<&str> = PAYMENTS.lines().take(5).collect();
     write(folder.path(), &[("p.csv", &good.join("\n")), ("o.ndjson", "")]);
@@ -162,10 +165,8 @@ fn an_event_with_a_key_that_no_server_takes_is_a_dead_letter() {
     let letter: serde_json::Value = serde_json::from_str(letters.trim()).unwrap();
     assert_eq!((&letter["reason"], &letter["origin"]), (&"long-key".into(), &"p.csv".into()));
     let place = letter["position"].as_str().unwrap();
-    assert!(place.contains("line 2") && place.contains("line 6"), "{place}");
-    let record: serde_json::Value =
-        serde_json::from_str(letter["bytes"]["text"].as_str().unwrap()).unwrap();
-    assert_eq!((&record["id"], record["card"].as_str().unwrap().len()), (&3.into(), 65_532));
+    assert!(place.starts_with("line 4 (byte"), "{place}");
+    assert_eq!(letter["bytes"]["text"], row(3, 65_532).trim_end());
 }
 
 #[test]

@@ -10,25 +10,6 @@ use millrace_store::checkpoint::KEY_BYTES_MAX;
 
 use super::DeadEvent;
 
-/// A refusal as others tell it.
-#[derive(Clone, Copy, Debug)]
-pub struct Cause {
-    pub reason: &'static str,
-    pub message: &'static str,
-}
-
-impl Cause {
-    const fn of(refusal: Refusal) -> Cause {
-        Cause { reason: refusal.name(), message: refusal.message() }
-    }
-}
-
-/// The event time is too far ahead of the receiving clock.
-pub const FUTURE: Cause = Cause::of(Refusal::Future);
-
-/// An entity key is longer than a checkpoint can hold.
-pub const LONG_KEY: Cause = Cause::of(Refusal::LongKey);
-
 /// Bytes that are kept of a letter that would not fit into one record of its log.
 const KEPT_BYTES: usize = 4 << 20;
 
@@ -71,8 +52,9 @@ pub(super) fn encode(mut letter: DeadEvent) -> Vec<u8> {
     serde_json::to_vec(&letter).unwrap_or_default()
 }
 
-/// What the events of each stream must keep.
-pub(super) fn rules_of(plan: &Plan, future_max: Span) -> Vec<Arc<Rules>> {
+/// What the events of each stream must keep to be taken, by stream: for who reads without
+/// [`super::Live::rules`], and takes what a live engine would.
+pub fn rules_of(plan: &Plan, future_max: Span) -> Vec<Arc<Rules>> {
     let of = |stream: usize| {
         let groups = plan.groups.iter().filter(|group| group.stream == stream);
         let keys = groups.map(|group| group.keys.clone()).collect();
@@ -98,9 +80,4 @@ pub(super) fn long_rows(rules: &Rules, batch: &Batch) -> Vec<u32> {
         })
     };
     (0..batch.len() as u32).filter(is_long).collect()
-}
-
-/// The rows with a key that no checkpoint could hold, for who reads without [`super::Live::rules`].
-pub fn rows_with_long_keys(plan: &Plan, stream: usize, batch: &Batch) -> Vec<u32> {
-    rules_of(plan, Span(0)).get(stream).map_or_else(Vec::new, |rules| long_rows(rules, batch))
 }

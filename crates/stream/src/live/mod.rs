@@ -40,7 +40,7 @@ use crate::settings::Settings;
 pub use clock::now;
 use committer::Progress;
 use inbox::{Inbox, Refused};
-pub use letters::{Cause, FUTURE, LONG_KEY, rows_with_long_keys};
+pub use letters::rules_of;
 use owner::Message;
 pub use record::{DeadEvent, PIECE_BYTES, PIECE_ROWS, Piece, RecordError, pieces};
 use threads::Started;
