@@ -301,8 +301,8 @@ fn damaged_parts_are_refused() {
         state.insert(&shape, &arguments, 0, None, horizon);
     }
     stored.write(&mut state, &shape);
-    assert_eq!(stored.parts.keys().copied().collect::<Vec<_>>(), [0, 1]);
-    assert_eq!(KeyState::parts_of(&shape, &stored.state), Ok(0..2));
+    assert_eq!(stored.parts.keys().copied().collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(KeyState::parts_of(&shape, &stored.state), Ok(0..4));
     assert!(stored.read(&shape).is_ok());
     let one = stored.parts[&1].clone();
     for at in 0..one.len() {

@@ -67,19 +67,18 @@ impl Packed {
         self.base().wrapping_add(difference(&self.0[at..at + TIME]))
     }
 
-    /// Appends the words of all rows.
+    /// Hands out the words of all rows, in order.
     #[inline]
-    pub(crate) fn unpack(&self, stride: usize, out: &mut Vec<u64>) {
+    pub(crate) fn unpack(&self, stride: usize, mut push: impl FnMut(u64)) {
         let base = self.base();
         let width = width(stride);
         let units = &self.0[HEAD..HEAD + self.len() * width];
-        out.reserve(self.len() * stride);
         for row in units.chunks_exact(width) {
-            out.push(base.wrapping_add(difference(row)) as u64);
+            push(base.wrapping_add(difference(row)) as u64);
             let mut at = TIME;
             while at < width {
                 let narrow = u32::from(row[at]) | u32::from(row[at + 1]) << 16;
-                out.push(i64::from(narrow.cast_signed()) as u64);
+                push(i64::from(narrow.cast_signed()) as u64);
                 at += WORD;
             }
         }

@@ -147,7 +147,8 @@ impl Readings {
     pub(crate) fn walk_packed(&mut self, shape: &Shape, packed: &Packed, t: i64) {
         let mut words = std::mem::take(&mut self.unpacked);
         words.clear();
-        packed.unpack(shape.stride, &mut words);
+        words.reserve(packed.len() * shape.stride);
+        packed.unpack(shape.stride, |word| words.push(word));
         let rows = RowsView::new(&words, shape.stride);
         let high = match rows.last_time() {
             Some(last) if last > t => rows.count_until(t),

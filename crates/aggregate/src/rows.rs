@@ -1,6 +1,7 @@
 //! The events of one key, in order: row-major words, the oldest first.
 
 use millrace_event::EventTime;
+use smallvec::SmallVec;
 
 use crate::packed::Packed;
 
@@ -66,9 +67,11 @@ impl Times<'_> {
 }
 
 /// Rows as wide words, copied if they are not held so.
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack, for one call")]
 pub(crate) enum Words<'a> {
     Held(&'a [u64]),
-    Copied(Vec<u64>),
+    /// Few, as they were packed: they find room without an allocation.
+    Copied(SmallVec<[u64; 64]>),
 }
 
 impl Words<'_> {
@@ -177,8 +180,8 @@ impl Rows {
     pub(crate) fn words(&self, stride: usize, skipped: usize) -> Words<'_> {
         match self {
             Rows::Packed(packed) => {
-                let mut words = Vec::new();
-                packed.unpack(stride, &mut words);
+                let mut words = SmallVec::new();
+                packed.unpack(stride, |word| words.push(word));
                 Words::Copied(words)
             }
             Rows::Wide(words) => Words::Held(&words[skipped * stride..]),
@@ -228,8 +231,8 @@ impl Rows {
     fn take_words(&mut self, stride: usize) -> Vec<u64> {
         match std::mem::take(self) {
             Rows::Packed(packed) => {
-                let mut words = Vec::new();
-                packed.unpack(stride, &mut words);
+                let mut words = Vec::with_capacity((packed.len() + 1) * stride);
+                packed.unpack(stride, |word| words.push(word));
                 words
             }
             Rows::Wide(words) => words,

@@ -10,13 +10,14 @@ use millrace_event::{EventTime, Key};
 use millrace_store::{Location, SegmentId};
 use serde::{Deserialize, Serialize};
 
+use crate::blocks::{Block, BlockRef, Blocks};
 use crate::clock::PartitionClock;
 use crate::engine::{Counts, Engine, EngineError};
 use crate::id_chunk;
 use crate::keys::{hash_key, shard_of};
 use crate::parts::{PART_TABLES, split_part_key};
 use crate::registry::Registry;
-use crate::table::{Block, Table};
+use crate::table::Table;
 
 /// Tables from here on hold the remembered ids of streams, below it the key states of groups.
 pub const ID_TABLES: u16 = 0x8000;
@@ -74,8 +75,9 @@ impl Engine {
     /// Fixes the moment of a checkpoint and returns its head. Only one can be under way.
     pub fn begin_checkpoint(&mut self) -> Vec<u8> {
         for group in 0..self.plan.groups.len() {
+            let number = self.registry.table_of_group(group);
             for shard in &mut self.shards {
-                shard.tables[group].begin_checkpoint();
+                shard.tables[group].begin_checkpoint(number);
             }
         }
         for (index, stream) in self.streams.iter_mut().enumerate() {
@@ -88,15 +90,13 @@ impl Engine {
 
     /// Hands out up to about `keys` changed key states per group and shard; `false` when these
     /// were the last.
-    pub fn continue_checkpoint(&mut self, keys: usize, out: &mut Vec<Block>) -> bool {
+    pub fn continue_checkpoint(&mut self, keys: usize, out: &mut Blocks) -> bool {
         self.hand_out_ids((keys / KEYS_PER_CHUNK).max(1), out);
         let mut more = !self.captured_ids.is_empty();
         for group in 0..self.plan.groups.len() {
             let shape = Arc::clone(&self.shapes[group]);
-            let number = self.registry.table_of_group(group);
             for shard in &mut self.shards {
-                let table = &mut shard.tables[group];
-                more |= table.continue_checkpoint(keys, number, &shape, out);
+                more |= shard.tables[group].continue_checkpoint(keys, &shape, out);
             }
         }
         more
@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// Hands out up to `chunks` chunks of the ids that belong to the checkpoint.
-    fn hand_out_ids(&mut self, chunks: usize, out: &mut Vec<Block>) {
+    fn hand_out_ids(&mut self, chunks: usize, out: &mut Blocks) {
         for _ in 0..chunks {
             while self.captured_ids.last().is_some_and(|(_, ids)| ids.is_empty()) {
                 self.captured_ids.pop();
@@ -117,11 +117,9 @@ impl Engine {
             let number = self.registry.reserved_chunk(self.chunks_left());
             let Some((stream, ids)) = self.captured_ids.last_mut() else { return };
             let from = ids.len().saturating_sub(id_chunk::IDS_MAX);
-            out.push(Block {
-                table: self.registry.table_of_stream(*stream),
-                key: id_chunk::key(number),
-                bytes: Some(id_chunk::pack(&ids[from..])),
-            });
+            let table = self.registry.table_of_stream(*stream);
+            let key = id_chunk::key(number);
+            out.put(table, key.as_bytes(), |out| out.extend(id_chunk::pack(&ids[from..])));
             ids.truncate(from);
             if from == 0 {
                 self.captured_ids.pop();
@@ -133,9 +131,9 @@ impl Engine {
     pub fn snapshot(&mut self) -> Snapshot {
         self.mark_everything();
         let head = self.begin_checkpoint();
-        let mut blocks = Vec::new();
+        let mut blocks = Blocks::default();
         while self.continue_checkpoint(usize::MAX, &mut blocks) {}
-        Snapshot { head, blocks }
+        Snapshot { head, blocks: blocks.iter().map(BlockRef::to_block).collect() }
     }
 
     /// The next checkpoint will hold every key state and every remembered id.
@@ -152,10 +150,7 @@ impl Engine {
     /// The checkpoint under way is given up: what was captured for it is lost to the next one, unless
     /// everything counts as changed.
     pub(crate) fn forget_checkpoint(&mut self) {
-        let mut lost = Vec::new();
-        while self.continue_checkpoint(usize::MAX, &mut lost) {
-            lost.clear();
-        }
+        while self.continue_checkpoint(usize::MAX, &mut Blocks::default()) {}
         self.mark_everything();
     }
 
@@ -316,9 +311,9 @@ mod tests {
 
     fn take(engine: &mut Engine) -> Snapshot {
         let head = engine.begin_checkpoint();
-        let mut blocks = Vec::new();
+        let mut blocks = Blocks::default();
         while engine.continue_checkpoint(1, &mut blocks) {}
-        Snapshot { head, blocks }
+        Snapshot { head, blocks: blocks.iter().map(BlockRef::to_block).collect() }
     }
 
     fn restore(plan: &Arc<Plan>, head: &[u8], blocks: &[Block]) -> Result<Engine, EngineError> {

@@ -1,6 +1,7 @@
 //! The embedded engine: shards, watermarks, lateness, checkpoints, as a deterministic step
 //! function.
 
+mod blocks;
 mod checkpoint;
 mod clock;
 mod engine;
@@ -25,6 +26,7 @@ mod slots;
 mod table;
 pub mod test_run;
 
+pub use blocks::{Block, BlockRef, Blocks};
 pub use checkpoint::{ID_TABLES, Moving, Snapshot};
 pub use clock::PartitionId;
 pub use engine::{Answer, Applied, Counts, Engine, EngineError, Fate, GroupSize, Sweep};
@@ -32,4 +34,4 @@ pub use millrace_aggregate::Position;
 pub use ordered::{Ordered, Rows};
 pub use restore::Restored;
 pub use settings::Settings;
-pub use table::{AllInMemory, Block, ColdBlocks};
+pub use table::{AllInMemory, ColdBlocks};

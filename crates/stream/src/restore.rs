@@ -12,6 +12,7 @@ use millrace_event::{EventTime, Key};
 use millrace_feature::plan::Plan;
 use millrace_store::Location;
 
+use crate::blocks::Block;
 use crate::checkpoint::{Head, ID_TABLES, VERSION, VERSION_MIN};
 use crate::clock::PartitionClock;
 use crate::engine::{Counts, Engine, EngineError};
@@ -19,7 +20,7 @@ use crate::id_chunk;
 use crate::parts::{PART_TABLES, Parts, split_part_key};
 use crate::registry::Registry;
 use crate::settings::Settings;
-use crate::table::{AllInMemory, Block, ColdBlocks, Unread};
+use crate::table::{AllInMemory, ColdBlocks, Unread};
 
 /// What a restore could not use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use millrace_event::Key;
 use millrace_store::{BlockReader, Location, SegmentId};
 use thiserror::Error;
 
+use crate::blocks::Blocks;
 use crate::keys::hash_key;
 use crate::parts::{PART_TABLES, Parts, part_key};
 use crate::probe::Probe;
@@ -56,34 +57,8 @@ const FREE: u8 = 8;
 /// it must not be spilled.
 const UNPUBLISHED: u8 = 16;
 
-/// One key's bytes for a checkpoint; `None` says that the key is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Block {
-    pub table: u16,
-    pub key: Key,
-    pub bytes: Option<Vec<u8>>,
-}
-
-/// A block whose table is not yet numbered.
-#[derive(Debug)]
-enum Captured {
-    Key(Key, Vec<u8>),
-    /// Of a busy key's rows.
-    Part(Key, Vec<u8>),
-    Gone(Key),
-}
-
-impl Captured {
-    fn into_block(self, table: u16) -> Block {
-        match self {
-            Captured::Key(key, bytes) => Block { table, key, bytes: Some(bytes) },
-            Captured::Part(key, bytes) => {
-                Block { table: table | PART_TABLES, key, bytes: Some(bytes) }
-            }
-            Captured::Gone(key) => Block { table, key, bytes: None },
-        }
-    }
-}
+/// Key states that are captured together.
+const LOOKAHEAD: usize = 16;
 
 /// Slots that the hand has passed, and the bytes of the key states in memory among them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -103,7 +78,9 @@ pub(crate) struct Table {
     dirty: Vec<u32>,
     pending: Vec<u32>,
     /// What belongs to the checkpoint under way, as it was when that began.
-    captured: Vec<Captured>,
+    captured: Blocks,
+    /// Of this table in the checkpoint under way.
+    number: u16,
     removed: Vec<Key>,
     /// By slot; only where key states are stored in checkpoints.
     locations: Vec<Option<Location>>,
@@ -127,7 +104,8 @@ impl Table {
             free: Vec::new(),
             dirty: Vec::new(),
             pending: Vec::new(),
-            captured: Vec::new(),
+            captured: Blocks::default(),
+            number: 0,
             removed: Vec::new(),
             locations: Vec::new(),
             parts: HashMap::new(),
@@ -254,21 +232,20 @@ impl Table {
             let changed = state.take_changed_parts(shape);
             let parts = self.parts.entry(at).or_default();
             for number in parts.capture(numbers, &changed, &mut self.released) {
-                let mut bytes = Vec::new();
-                state.encode_part(shape, number, &mut bytes);
-                self.captured.push(Captured::Part(part_key(number, slot.key.as_bytes()), bytes));
+                let key = part_key(number, slot.key.as_bytes());
+                self.captured.put(self.number | PART_TABLES, key.as_bytes(), |out| {
+                    state.encode_part(shape, number, out);
+                });
             }
         } else if let Some(parts) = self.parts.remove(&at) {
             self.released.extend(parts.locations());
         }
-        let mut bytes = Vec::with_capacity(128);
-        state.encode(shape, &mut bytes);
         // After its parts: a key that is located can be spilled.
-        self.captured.push(Captured::Key(slot.key.to_key(), bytes));
+        self.captured.put(self.number, slot.key.as_bytes(), |out| state.encode(shape, out));
     }
 
     /// A checkpoint begins: what is dirty now belongs to it.
-    pub(crate) fn begin_checkpoint(&mut self) {
+    pub(crate) fn begin_checkpoint(&mut self, number: u16) {
         debug_assert!(self.pending.is_empty() && self.captured.is_empty());
         self.pending = std::mem::take(&mut self.dirty);
         for at in &self.pending {
@@ -278,25 +255,35 @@ impl Table {
             }
         }
         let removed = std::mem::take(&mut self.removed);
-        self.captured.extend(removed.into_iter().map(Captured::Gone));
+        self.number = number;
+        removed.iter().for_each(|key| self.captured.gone(number, key.as_bytes()));
     }
 
-    /// Captures up to `count` more key states; returns those captured so far and whether any are
-    /// left.
+    /// Captures up to `count` more key states; hands out those captured so far and returns whether
+    /// any are left.
     pub(crate) fn continue_checkpoint(
         &mut self,
         count: usize,
-        table: u16,
         shape: &Shape,
-        out: &mut Vec<Block>,
+        out: &mut Blocks,
     ) -> bool {
-        for _ in 0..count {
-            let Some(at) = self.pending.pop() else { break };
-            if self.slots[at as usize].flags & PENDING != 0 {
-                self.capture(at, shape);
+        let mut left = count.min(self.pending.len());
+        while left > 0 {
+            let together = left.min(LOOKAHEAD);
+            left -= together;
+            let from = self.pending.len() - together;
+            // Their cache misses overlap.
+            let slots = self.pending[from..].iter();
+            let states = slots.filter_map(|at| self.peek(*at)).map(KeyState::peek);
+            std::hint::black_box(states.fold(0, |all, word| all ^ word));
+            for _ in 0..together {
+                let Some(at) = self.pending.pop() else { break };
+                if self.slots[at as usize].flags & PENDING != 0 {
+                    self.capture(at, shape);
+                }
             }
         }
-        out.extend(self.captured.drain(..).map(|captured| captured.into_block(table)));
+        out.append(&mut self.captured);
         !self.pending.is_empty()
     }
 

@@ -9,7 +9,9 @@ use millrace_event::{Batch, EventTime, Key, Span, State, Value};
 use millrace_feature::plan::Plan;
 use millrace_feature::{SourceFile, compile};
 use millrace_store::{Location, SegmentId};
-use millrace_stream::{Block, ColdBlocks, Engine, ID_TABLES, Moving, Position, Settings, Sweep};
+use millrace_stream::{
+    Block, BlockRef, Blocks, ColdBlocks, Engine, ID_TABLES, Moving, Position, Settings, Sweep,
+};
 
 const DEFINITIONS: &str = "
 entity card
@@ -173,7 +175,7 @@ impl World {
                 .expect("the blocks are there");
         }
         let head = self.engine.begin_checkpoint();
-        let mut blocks = Vec::new();
+        let mut blocks = Blocks::default();
         while self.engine.continue_checkpoint(1, &mut blocks) {
             if self.random.chance(1, 3) {
                 self.deliver();
@@ -185,7 +187,7 @@ impl World {
             return;
         }
         self.segment += 1;
-        for block in blocks {
+        for block in blocks.iter().map(BlockRef::to_block) {
             let (table, key, is_put) = (block.table, block.key.clone(), block.bytes.is_some());
             let location = self.disk.put(self.segment, block);
             if is_put && table < ID_TABLES {
@@ -221,10 +223,10 @@ impl World {
     /// A checkpoint that holds everything that came: no event between its steps.
     fn settle(&mut self) {
         let head = self.engine.begin_checkpoint();
-        let mut blocks = Vec::new();
+        let mut blocks = Blocks::default();
         while self.engine.continue_checkpoint(usize::MAX, &mut blocks) {}
         self.segment += 1;
-        for block in blocks {
+        for block in blocks.iter().map(BlockRef::to_block) {
             let (table, key, is_put) = (block.table, block.key.clone(), block.bytes.is_some());
             let location = self.disk.put(self.segment, block);
             if is_put && table < ID_TABLES {

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use millrace_event::{Batch, Column, Key, Span, State, Value};
 use millrace_feature::plan::Plan;
 use millrace_store::{Location, SegmentId};
-use millrace_stream::{Block, ColdBlocks, Engine, EngineError, Ordered, Settings, Sweep};
+use millrace_stream::{
+    Block, BlockRef, Blocks, ColdBlocks, Engine, EngineError, Ordered, Settings, Sweep,
+};
 
 use crate::spec::{Answer, Arrival, Fate, Position, Rules};
 
@@ -100,18 +102,18 @@ impl Driver {
     /// Writes a checkpoint, then forgets what no read can show any more, for every key.
     pub fn sweep(&mut self) {
         self.engine.begin_checkpoint();
-        let mut blocks: Vec<Block> = Vec::new();
+        let mut blocks = Blocks::default();
         while self.engine.continue_checkpoint(usize::MAX, &mut blocks) {}
-        self.store(blocks);
+        self.store(&blocks);
         self.engine.sweep(Sweep { keys: usize::MAX, spill: false });
     }
 
     /// Writes a checkpoint and moves every key state out of memory.
     pub fn spill(&mut self) {
         self.engine.begin_checkpoint();
-        let mut blocks: Vec<Block> = Vec::new();
+        let mut blocks = Blocks::default();
         while self.engine.continue_checkpoint(usize::MAX, &mut blocks) {}
-        for block in blocks {
+        for block in blocks.iter().map(BlockRef::to_block) {
             let Some(bytes) = block.bytes else { continue };
             let mut cold = self.cold.lock().expect("nothing panics while it holds the lock");
             let (offset, len) = (cold.len() as u64, bytes.len() as u32);
@@ -142,11 +144,11 @@ impl Driver {
         shards: usize,
     ) -> Result<(Driver, Vec<Fate>), EngineError> {
         let head = self.engine.begin_checkpoint();
-        let mut blocks: Vec<Block> = Vec::new();
+        let mut blocks = Blocks::default();
         self.engine.continue_checkpoint(1, &mut blocks);
         self.arrive(arrivals)?;
         while self.engine.continue_checkpoint(1, &mut blocks) {}
-        self.store(blocks);
+        self.store(&blocks);
         let stored = self.stored.iter().map(|((table, key), bytes)| {
             let block =
                 Block { table: *table, key: Key::from_bytes(key), bytes: Some(bytes.clone()) };
@@ -159,8 +161,8 @@ impl Driver {
         Ok((driver, fates))
     }
 
-    fn store(&mut self, blocks: Vec<Block>) {
-        for block in blocks {
+    fn store(&mut self, blocks: &Blocks) {
+        for block in blocks.iter().map(BlockRef::to_block) {
             let at = (block.table, block.key.as_bytes().to_vec());
             match block.bytes {
                 Some(bytes) => self.stored.insert(at, bytes),

@@ -16,7 +16,7 @@ use millrace_store::{
     Access, Change, Checkpoints, CheckpointsConfig, FileDisk, LiveBytes, StoreError,
 };
 use millrace_stream::live::checkpointer::{self, Checkpointer, Cleaning, Done, Report, Task};
-use millrace_stream::{Block, Engine, Moving, Ordered, Settings};
+use millrace_stream::{Block, BlockRef, Blocks, Engine, Moving, Ordered, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::compute::Frontier;
@@ -155,7 +155,7 @@ impl Taker {
         // No log is ahead of this checkpoint: the files that are read are its log.
         let _ = is_durable.send(Ok(()));
         self.send(Task::Begin { meta, durable, retired: cleaning.victims })?;
-        let mut blocks = pending;
+        let mut blocks: Blocks = pending.into_iter().collect();
         let gone = cleaning.gone.into_iter().filter(|(table, key)| !engine.has_key(*table, key));
         blocks.extend(gone.map(|(table, key)| Block { table, key, bytes: None }));
         let ids = cleaning.ids.into_iter();
@@ -181,14 +181,14 @@ impl Taker {
 
     fn send(&self, task: Task) -> Result<(), Failure> {
         if let Task::Portion(blocks) = &task {
-            self.waiting.fetch_add(checkpointer::bytes_of(blocks), Ordering::Relaxed);
+            self.waiting.fetch_add(blocks.bytes(), Ordering::Relaxed);
         }
         self.tasks.send(task).map_err(|_| Failure::bug("the checkpointing thread ended early"))
     }
 }
 
-fn block_bytes(block: &Block) -> u64 {
-    (block.key.as_bytes().len() + block.bytes.as_ref().map_or(0, Vec::len)) as u64
+fn block_bytes(block: BlockRef<'_>) -> u64 {
+    (block.key.len() + block.bytes.map_or(0, <[u8]>::len)) as u64
 }
 
 /// The events that wait for the watermark, by stream.

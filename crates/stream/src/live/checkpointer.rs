@@ -11,8 +11,8 @@ use millrace_store::{
 
 use super::committer::Needed;
 use super::recovery::Meta;
+use crate::blocks::{Block, Blocks};
 use crate::checkpoint::ID_TABLES;
-use crate::table::Block;
 
 /// From the engine, for one checkpoint: prepare, begin, portions, end. The engine bounds the bytes
 /// of the portions that wait.
@@ -25,7 +25,7 @@ pub enum Task {
         durable: Receiver<Result<(), String>>,
         retired: Vec<SegmentId>,
     },
-    Portion(Vec<Block>),
+    Portion(Blocks),
     End,
 }
 
@@ -73,12 +73,6 @@ struct UnderWay {
     locations: Vec<(u16, Key, Location)>,
 }
 
-/// About how many bytes of memory these take.
-pub fn bytes_of(blocks: &[Block]) -> usize {
-    let one = |b: &Block| size_of::<Block>() + b.bytes.as_ref().map_or(0, Vec::len);
-    blocks.iter().map(one).sum()
-}
-
 /// Works through tasks until their sender is gone; takes the bytes of each portion off `waiting`.
 pub fn run(
     mut this: Checkpointer,
@@ -87,7 +81,7 @@ pub fn run(
     waiting: &AtomicUsize,
 ) {
     while let Ok(task) = tasks.recv() {
-        let bytes = if let Task::Portion(blocks) = &task { bytes_of(blocks) } else { 0 };
+        let bytes = if let Task::Portion(blocks) = &task { blocks.bytes() } else { 0 };
         let report = this.work(task);
         waiting.fetch_sub(bytes, Ordering::Relaxed);
         if let Some(report) = report
@@ -140,7 +134,7 @@ impl Checkpointer {
             }
             Task::Portion(blocks) => {
                 if let Some(under_way) = &mut self.under_way {
-                    under_way.write(blocks).map_err(failed)?;
+                    under_way.write(&blocks).map_err(failed)?;
                 }
                 Ok(None)
             }
@@ -198,17 +192,17 @@ impl Checkpointer {
 }
 
 impl UnderWay {
-    fn write(&mut self, blocks: Vec<Block>) -> Result<(), StoreError> {
-        for block in blocks {
+    fn write(&mut self, blocks: &Blocks) -> Result<(), StoreError> {
+        for block in blocks.iter() {
             let table = Table(block.table);
-            match &block.bytes {
+            match block.bytes {
                 Some(bytes) => {
-                    let at = self.writer.put(table, block.key.as_bytes(), bytes)?;
+                    let at = self.writer.put(table, block.key, bytes)?;
                     if block.table < ID_TABLES {
-                        self.locations.push((block.table, block.key, at));
+                        self.locations.push((block.table, Key::from_bytes(block.key), at));
                     }
                 }
-                None => self.writer.delete(table, block.key.as_bytes())?,
+                None => self.writer.delete(table, block.key)?,
             }
         }
         Ok(())

@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 use millrace_event::Key;
 use millrace_store::Location;
 
-use super::checkpointer::{Cleaning, Done, Report, Task, bytes_of, needed_from};
+use super::checkpointer::{Cleaning, Done, Report, Task, needed_from};
 use super::committer::Commit;
 use super::owner::Owner;
 use super::recovery::Meta;
 use super::{LiveError, Reply};
+use crate::blocks::{Block, Blocks};
 use crate::checkpoint::Moving;
 use crate::engine::Engine;
-use crate::table::Block;
 
 /// Key states captured per step, per group and shard.
 const CAPTURE_KEYS: usize = 48;
@@ -56,7 +56,7 @@ pub(super) enum Phase {
 
 /// What old segments say that is still true, to be said again by a checkpoint that has begun: only
 /// then, so that a key that came back since is not removed.
-pub(super) fn carried(engine: &Engine, gone: Vec<(u16, Key)>, ids: Vec<Block>) -> Vec<Block> {
+pub(super) fn carried(engine: &Engine, gone: Vec<(u16, Key)>, ids: Vec<Block>) -> Blocks {
     let gone = gone.into_iter().filter(|(table, key)| !engine.has_key(*table, key));
     let gone = gone.map(|(table, key)| Block { table, key, bytes: None });
     gone.chain(ids.into_iter().filter_map(|block| engine.still_remembered(block))).collect()
@@ -126,7 +126,7 @@ impl Owner {
 
     fn task(&self, task: Task) {
         if let Task::Portion(blocks) = &task {
-            self.progress.captured_bytes.fetch_add(bytes_of(blocks), Ordering::Relaxed);
+            self.progress.captured_bytes.fetch_add(blocks.bytes(), Ordering::Relaxed);
         }
         // When the checkpointer is gone, so is the other end of the reports, and that is noticed.
         let _ = self.tasks.send(task);
@@ -162,7 +162,7 @@ impl Owner {
     }
 
     fn capture(&mut self) {
-        let mut blocks = Vec::new();
+        let mut blocks = Blocks::default();
         let more = self.engine.continue_checkpoint(CAPTURE_KEYS, &mut blocks);
         self.task(Task::Portion(blocks));
         if !more {

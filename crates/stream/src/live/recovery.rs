@@ -17,8 +17,8 @@ use super::committer::Logs;
 use super::record::{EventRecord, decode_event, decode_late, encode_late};
 use super::spill::{spill, state_bytes};
 use super::{LiveError, LiveSettings, Recovery};
+use crate::blocks::Block;
 use crate::engine::{Engine, Fate, Sweep};
-use crate::table::Block;
 
 /// The part of a checkpoint that is not key states.
 #[derive(Debug, Serialize, Deserialize)]
