@@ -19,11 +19,12 @@ use ruint::aliases::U256;
 use smallvec::{SmallVec, smallvec};
 
 use crate::Arguments;
+use crate::gap::Gap;
 use crate::members::Members;
 use crate::partial::{amount, order, square};
 use crate::queue::Queue;
 use crate::readings::{Reading, Readings};
-use crate::rows::{RowsView, boundary};
+use crate::rows::{RowsView, Times, boundary};
 use crate::shape::{Cell, Kind, Lane, Needs, Shape};
 use crate::value::Contents;
 
@@ -47,6 +48,8 @@ pub(crate) struct Index {
     skipped: usize,
     /// Rows before this number are as they were when they were last taken for parts.
     parted: u64,
+    /// Room for late rows, while some are being added.
+    gap: Gap,
     /// Per window.
     cursors: SmallVec<[Cursor; 3]>,
     /// Selected rows of those cells of which some rows are not.
@@ -91,6 +94,7 @@ impl Index {
         let mut index = Index {
             base: first,
             parted: 0,
+            gap: Gap::default(),
             at: i64::MIN,
             oldest: i64::MAX,
             skipped: 0,
@@ -121,6 +125,15 @@ impl Index {
         self.skipped = skipped;
     }
 
+    #[inline]
+    pub(crate) fn gap(&self) -> Gap {
+        self.gap
+    }
+
+    pub(crate) fn set_gap(&mut self, gap: Gap) {
+        self.gap = gap;
+    }
+
     /// The number of the first row.
     pub(crate) fn base(&self) -> u64 {
         self.base
@@ -142,30 +155,54 @@ impl Index {
     pub(crate) fn insert(&mut self, shape: &Shape, rows: RowsView<'_>, i: usize) {
         let row = rows.row(i);
         let time = row[0] as i64;
+        if i + 1 < rows.len() {
+            return self.insert_between(shape, row, i, Times::Wide(rows));
+        }
         let number = self.base + i as u64;
-        let newest = i + 1 == rows.len();
         if i == 0 {
             self.oldest = time;
         }
-        if newest && time > self.at {
+        if time > self.at {
             // The new row itself is at the end of every window, so it is never passed over.
             self.advance_over(shape, rows, EventTime(time), i);
-        } else if !newest {
-            self.shift(number);
         }
         for (cursor, w) in self.cursors.iter_mut().zip(&shape.layout.windows) {
             let outside = time <= boundary(w, EventTime(self.at));
             cursor.number += u64::from(cursor.number == number && outside);
-            if !newest {
-                let first = (cursor.number - self.base) as usize;
-                cursor.time = if first < rows.len() { rows.time(first) } else { i64::MAX };
-            } else if cursor.number == number {
+            if cursor.number == number {
                 cursor.time = time;
             }
         }
         for lane in &shape.lanes {
             if lane.selects(shape, row) {
-                self.insert_into_lane(shape, lane, number, lane.word(row), newest);
+                self.insert_into_lane(shape, lane, number, lane.word(row), true);
+            }
+        }
+    }
+
+    /// Takes in a row that is not the newest. `times` are those of all rows, and have it already.
+    pub(crate) fn insert_between(
+        &mut self,
+        shape: &Shape,
+        row: &[u64],
+        i: usize,
+        times: Times<'_>,
+    ) {
+        let time = row[0] as i64;
+        let number = self.base + i as u64;
+        if i == 0 {
+            self.oldest = time;
+        }
+        self.shift(number);
+        for (cursor, w) in self.cursors.iter_mut().zip(&shape.layout.windows) {
+            let outside = time <= boundary(w, EventTime(self.at));
+            cursor.number += u64::from(cursor.number == number && outside);
+            let first = (cursor.number - self.base) as usize;
+            cursor.time = if first < times.len() { times.time(first) } else { i64::MAX };
+        }
+        for lane in &shape.lanes {
+            if lane.selects(shape, row) {
+                self.insert_into_lane(shape, lane, number, lane.word(row), false);
             }
         }
     }

@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use crate::Window;
 use crate::arguments::Arguments;
 use crate::dictionary::Dictionary;
+use crate::gap::Gap;
 use crate::ids::Ids;
 use crate::index::{INDEX_ABOVE, INDEX_BELOW, Index};
 use crate::partial::Partial;
@@ -145,8 +146,26 @@ impl KeyState {
         id: Option<&EventId>,
         horizon: Horizon,
     ) {
+        self.insert_together(shape, arguments, row, id, horizon, || 1);
+        self.close_gap(shape);
+    }
+
+    /// As [`KeyState::insert`], for one of several events of the key that come together: `together`
+    /// says how many are left, this one included. After the last, [`KeyState::close_gap`] is to be
+    /// called before anything else.
+    pub fn insert_together(
+        &mut self,
+        shape: &Shape,
+        arguments: &Arguments,
+        row: usize,
+        id: Option<&EventId>,
+        horizon: Horizon,
+        together: impl FnOnce() -> usize,
+    ) {
         let time = arguments.time(row);
-        self.remove_until(shape, horizon);
+        if self.gap().room == 0 {
+            self.remove_until(shape, horizon);
+        }
         if time <= horizon.removed_to.0 {
             if !shape.summarised.is_empty() {
                 let mut words: SmallVec<[u64; 16]> = SmallVec::from_elem(0, shape.stride);
@@ -159,7 +178,21 @@ impl KeyState {
         let at = self.place(shape, time, id);
         let mut words: SmallVec<[u64; 16]> = SmallVec::from_elem(0, shape.stride);
         self.fill(shape, arguments, row, &mut words);
-        self.rows.insert(self.skipped() + at, &words);
+        if self.is_before_many(shape, at) {
+            self.insert_before_many(shape, at, &words, id, together());
+        } else {
+            self.insert_row(shape, at, &words, id);
+        }
+    }
+
+    pub(crate) fn insert_row(
+        &mut self,
+        shape: &Shape,
+        at: usize,
+        words: &[u64],
+        id: Option<&EventId>,
+    ) {
+        self.rows.insert(self.skipped() + at, words);
         if let Some(id) = id {
             self.insert_id(shape, at, id);
         }
@@ -168,7 +201,7 @@ impl KeyState {
 
     #[inline]
     pub(crate) fn times(&self, shape: &Shape) -> Times<'_> {
-        self.rows.times(shape.stride, self.skipped())
+        self.rows.times(shape.stride, self.skipped(), self.gap())
     }
 
     #[inline]
@@ -178,7 +211,7 @@ impl KeyState {
 
     /// Rows of the buffer that are there no more.
     #[inline]
-    fn skipped(&self) -> usize {
+    pub(crate) fn skipped(&self) -> usize {
         self.index.as_ref().map_or(0, |index| index.skipped())
     }
 
@@ -223,7 +256,7 @@ impl KeyState {
         self.extra.get_or_insert_with(Box::default)
     }
 
-    fn insert_id(&mut self, shape: &Shape, at: usize, id: &EventId) {
+    pub(crate) fn insert_id(&mut self, shape: &Shape, at: usize, id: &EventId) {
         let rows = self.times(shape).len();
         let extra = self.extra();
         // Rows older than the oldest one with an id have none: their order is settled. A replayed
@@ -235,10 +268,10 @@ impl KeyState {
     }
 
     fn index_row(&mut self, shape: &Shape, at: usize) {
-        let rows = match self.rows.times(shape.stride, self.skipped()) {
+        let rows = match self.rows.times(shape.stride, self.skipped(), Gap::default()) {
             // Few rows are packed, and have no index.
             Times::Packed(..) => return,
-            Times::Wide(rows) => rows,
+            Times::Wide(rows) | Times::Gapped(rows, _) => rows,
         };
         match &mut self.index {
             Some(index) => index.insert(shape, rows, at),
@@ -273,7 +306,7 @@ impl KeyState {
         let skipped = self.skipped();
         let Some(extra) = &mut self.extra else { return };
         if !shape.ordered && !extra.ids.is_empty() {
-            let rows = self.rows.times(shape.stride, skipped);
+            let rows = self.rows.times(shape.stride, skipped, Gap::default());
             let settled = rows.count_until(horizon.exact_from.0.saturating_sub(1));
             let first = rows.len() - extra.ids.len();
             extra.ids.remove_front(settled.saturating_sub(first));

@@ -9,6 +9,7 @@ mod arguments;
 mod dictionary;
 mod encode;
 mod exact;
+mod gap;
 mod ids;
 mod index;
 mod key_state;

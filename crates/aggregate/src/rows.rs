@@ -3,6 +3,7 @@
 use millrace_event::EventTime;
 use smallvec::SmallVec;
 
+use crate::gap::Gap;
 use crate::packed::Packed;
 
 /// Rows of `stride` words each; word 0 is the event time. A quiet key has them packed. Of wide rows,
@@ -28,6 +29,8 @@ impl Default for Rows {
 pub(crate) enum Times<'a> {
     Packed(&'a Packed, usize),
     Wide(RowsView<'a>),
+    /// While late rows are being added.
+    Gapped(RowsView<'a>, Gap),
 }
 
 impl Times<'_> {
@@ -36,6 +39,7 @@ impl Times<'_> {
         match self {
             Times::Packed(packed, _) => packed.len(),
             Times::Wide(rows) => rows.len(),
+            Times::Gapped(rows, gap) => rows.len() - gap.room,
         }
     }
 
@@ -44,6 +48,7 @@ impl Times<'_> {
         match self {
             Times::Packed(packed, stride) => packed.time(index, stride),
             Times::Wide(rows) => rows.time(index),
+            Times::Gapped(rows, gap) => rows.time(gap.place(index)),
         }
     }
 
@@ -62,6 +67,7 @@ impl Times<'_> {
         match self {
             Times::Packed(..) => (0..self.len()).take_while(|i| self.time(*i) <= boundary).count(),
             Times::Wide(rows) => rows.count_until(boundary),
+            Times::Gapped(..) => Times::search(self.len(), boundary, |row| self.time(row)),
         }
     }
 }
@@ -145,16 +151,7 @@ impl<'a> RowsView<'a> {
         if n <= LINEAR_MAX {
             return (0..n).take_while(|i| self.time(*i) <= boundary).count();
         }
-        let (mut low, mut high) = (0, n);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.time(middle) <= boundary {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
+        Times::search(n, boundary, |row| self.time(row))
     }
 }
 
@@ -168,11 +165,12 @@ impl Rows {
     }
 
     #[inline]
-    pub(crate) fn times(&self, stride: usize, skipped: usize) -> Times<'_> {
+    pub(crate) fn times(&self, stride: usize, skipped: usize, gap: Gap) -> Times<'_> {
         match self {
             Rows::Packed(packed) => Times::Packed(packed, stride),
             Rows::Wide(words) => {
-                Times::Wide(RowsView { words: &words[skipped * stride..], stride })
+                let rows = RowsView { words: &words[skipped * stride..], stride };
+                if gap.room == 0 { Times::Wide(rows) } else { Times::Gapped(rows, gap) }
             }
         }
     }
@@ -392,7 +390,7 @@ mod tests {
                     oracle.drain(..gone);
                     rows.pack(STRIDE);
                 }
-                let times = rows.times(STRIDE, 0);
+                let times = rows.times(STRIDE, 0, Gap::default());
                 prop_assert_eq!(times.len(), oracle.len());
                 prop_assert!((0..oracle.len()).all(|i| times.time(i) == oracle[i][0] as i64));
                 prop_assert_eq!(

@@ -13,6 +13,10 @@ use crate::table::{AllInMemory, ColdBlocks, Table};
 /// their cache misses overlap.
 const LOOKAHEAD: usize = 16;
 
+/// As [`LOOKAHEAD`], for rows that are applied without a read before each. More of one key come
+/// together, which spares moving its rows for each that is late.
+const TOGETHER: usize = 64;
+
 /// Reads whose values wait together to be made into columns: as many as fit the cache.
 const READINGS_MAX: usize = 1_024;
 
@@ -51,18 +55,31 @@ impl Shard {
         cold: &dyn ColdBlocks,
     ) -> Result<(), String> {
         let table = &mut self.tables[input.group];
-        for rows in rows.chunks(LOOKAHEAD) {
-            let mut slots = [0u32; LOOKAHEAD];
+        for rows in rows.chunks(TOGETHER) {
+            let mut slots = [0u32; TOGETHER];
             warm_index(table, input, rows);
             for (slot, row) in slots.iter_mut().zip(rows) {
                 let row = *row as usize;
                 *slot = table.find_or_insert(input.keys.hashes[row], input.keys.get(row));
             }
             warm(table, input, &slots[..rows.len()], rows);
-            for (slot, row) in slots.iter().zip(rows) {
-                let row = *row as usize;
-                let state = table.change(*slot, input.shape, cold)?;
-                state.insert(input.shape, input.arguments, row, input.ids.get(row), input.horizon);
+            let slots = &slots[..rows.len()];
+            for (at, row) in rows.iter().enumerate() {
+                let (slot, row) = (slots[at], *row as usize);
+                let state = table.change(slot, input.shape, cold)?;
+                let together = || slots[at..].iter().filter(|other| **other == slot).count();
+                let id = input.ids.get(row);
+                state.insert_together(
+                    input.shape,
+                    input.arguments,
+                    row,
+                    id,
+                    input.horizon,
+                    together,
+                );
+                if !slots[at + 1..].contains(&slot) {
+                    state.close_gap(input.shape);
+                }
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
-//! Busy keys are stored in parts: whatever is captured, cleaned, spilled and restored meanwhile,
-//! their values are those of an engine that keeps everything in memory.
+//! Busy keys are stored in parts, and late events put among their rows together: whatever comes,
+//! is captured, cleaned, spilled and restored, their values are those of an engine that keeps
+//! everything in memory and is given one event after the other.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,7 +18,7 @@ const DEFINITIONS: &str = "
 entity card
 stream pay {
   id : int id
-  at : timestamp time, late 20s
+  at : timestamp time, late 3m
   card : card
   shop : string
   cents : int
@@ -122,10 +123,11 @@ impl World {
     /// Some events, a few of them out of order, on keys of very different pace.
     fn deliver(&mut self) {
         let mut batch = Batch::new(Arc::clone(&self.plan.streams[0].schema));
+        let late = *self.random.pick(&[1, 15, 170]);
         for _ in 0..self.random.between(1, 120) {
             self.now += self.random.between(0, 1_500_000);
             let behind =
-                if self.random.chance(1, 6) { self.random.between(0, 15_000_000) } else { 0 };
+                if self.random.chance(1, 3) { self.random.between(0, late * 1_000_000) } else { 0 };
             let card = CARDS[if self.random.chance(5, 6) { 0 } else { self.random.below(3) }];
             self.next_id += 1;
             let row = [
@@ -143,9 +145,14 @@ impl World {
             // Quiet for so long that busy keys have few events left, or none.
             self.now += self.random.between(500, 2_000) * 1_000_000;
         }
-        for engine in [&mut self.engine, &mut self.oracle] {
-            let partition = engine.partition(0, "p");
-            engine.apply(partition, &batch, EventTime(self.now)).expect("it is applied");
+        let received = EventTime(self.now);
+        let partition = self.engine.partition(0, "p");
+        self.engine.apply(partition, &batch, received).expect("it is applied");
+        // One by one, so that no two events come together.
+        let partition = self.oracle.partition(0, "p");
+        for row in 0..batch.len() as u32 {
+            let one = batch.select(&[row]);
+            self.oracle.apply(partition, &one, received).expect("it is applied");
         }
     }
 
