@@ -24,7 +24,7 @@ impl Refusal {
     pub const fn message(self) -> &'static str {
         match self {
             Refusal::Future => "the event time lies too far in the future; mend the sender's clock",
-            Refusal::LongKey => "an entity key is longer than 65535 bytes; send a shorter one",
+            Refusal::LongKey => "an entity key is longer than 65527 bytes; send a shorter one",
         }
     }
 }

@@ -9,6 +9,9 @@ use millrace_store::{Location, SegmentId};
 /// Set in the table number of a part: the other bits are the table of its key.
 pub(crate) const PART_TABLES: u16 = 0x4000;
 
+/// Bytes by which a part's key is longer than the key it belongs to.
+pub(crate) const PART_KEY_BYTES: usize = size_of::<u64>();
+
 /// The key of a part: its number, so that neighbours differ early, then the key it belongs to.
 pub(crate) fn part_key(number: u64, key: &[u8]) -> Key {
     Key::from_bytes(&[&number.to_be_bytes(), key].concat())
@@ -63,7 +66,7 @@ impl Parts {
     /// Gives up the parts that are none of these, and expects those that are new.
     fn fit(&mut self, numbers: Range<u64>, released: &mut Vec<Location>) {
         let end = self.first + self.places.len() as u64;
-        if numbers.start >= end || numbers.end <= self.first || numbers.start < self.first {
+        if numbers.start >= end || numbers.start < self.first {
             released.extend(self.locations());
             self.places.clear();
             self.first = numbers.start;

@@ -183,7 +183,9 @@ impl Restore {
         location: Option<Location>,
     ) -> Result<(), Unread> {
         let key = split_part_key(block.key.as_bytes());
-        let (Some((number, key)), Some(bytes)) = (key, &block.bytes) else { return Ok(()) };
+        let (Some((number, key)), Some(bytes)) = (key, &block.bytes) else {
+            return Err(Unread::Cold("a part of a busy key has no number or no rows".to_owned()));
+        };
         let busy = self.busy.entry((group, Key::from_bytes(key))).or_default();
         let before = busy.parts.insert(number, Read::new(bytes, location));
         self.engine.unclaimed.extend(before.and_then(|read| read.location()));

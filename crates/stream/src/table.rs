@@ -82,6 +82,8 @@ pub(crate) struct Table {
     /// Of this table in the checkpoint under way.
     number: u16,
     removed: Vec<Key>,
+    /// Those whose removal the checkpoint under way, or the last one, says.
+    removing: Vec<Key>,
     /// By slot; only where key states are stored in checkpoints.
     locations: Vec<Option<Location>>,
     /// Where the parts of busy keys are, by slot.
@@ -107,6 +109,7 @@ impl Table {
             captured: Blocks::default(),
             number: 0,
             removed: Vec::new(),
+            removing: Vec::new(),
             locations: Vec::new(),
             parts: HashMap::new(),
             released: Vec::new(),
@@ -254,9 +257,11 @@ impl Table {
                 *flags = (*flags & !DIRTY) | PENDING;
             }
         }
-        let removed = std::mem::take(&mut self.removed);
+        self.removing = std::mem::take(&mut self.removed);
         self.number = number;
-        removed.iter().for_each(|key| self.captured.gone(number, key.as_bytes()));
+        for key in &self.removing {
+            self.captured.gone(number, key.as_bytes());
+        }
     }
 
     /// Captures up to `count` more key states; hands out those captured so far and returns whether
@@ -288,8 +293,14 @@ impl Table {
     }
 
     /// Marks every key state in memory as changed, so that the next checkpoint holds it. One that
-    /// is on disk only lies in a segment as it is.
+    /// is on disk only lies in a segment as it is. What the last checkpoint said of removed keys is
+    /// said again, for that checkpoint may have failed.
     pub(crate) fn mark_all(&mut self) {
+        let mut removed = std::mem::take(&mut self.removing);
+        removed.retain(|key| {
+            self.find(hash_key(&self.hasher, key.as_bytes()), key.as_bytes()).is_none()
+        });
+        self.removed.append(&mut removed);
         self.parts.values_mut().for_each(Parts::mark_all);
         for at in 0..self.slots.len() as u32 {
             let slot = &mut self.slots[at as usize];

@@ -276,3 +276,49 @@ fn values_do_not_depend_on_where_the_rows_are() {
         assert!(world.next_id > 3_000, "too few events to have many parts");
     }
 }
+
+#[test]
+fn a_removal_is_said_again_after_a_checkpoint_that_failed() {
+    let mut world = World::new(1);
+    let deliver = |world: &mut World, card: &str, events: i64| {
+        let mut batch = Batch::new(Arc::clone(&world.plan.streams[0].schema));
+        for _ in 0..events {
+            world.now += 1_000_000;
+            world.next_id += 1;
+            let row = [
+                Value::Int(world.next_id),
+                Value::Timestamp(EventTime(world.now)),
+                Value::text(card),
+                Value::text("shop"),
+                Value::Int(1),
+            ];
+            for (column, value) in batch.columns.iter_mut().zip(&row) {
+                column.push(value, State::Ok);
+            }
+        }
+        let partition = world.engine.partition(0, "p");
+        world.engine.apply(partition, &batch, EventTime(world.now)).unwrap();
+    };
+    deliver(&mut world, "busy", 500);
+    world.settle();
+    assert!(world.disk.segments()[&1].iter().flatten().any(|r| r.table & 0x4000 != 0), "no part");
+    world.now += 7_200_000_000;
+    deliver(&mut world, "quiet", 1);
+    world.settle();
+    world.engine.sweep(Sweep { keys: 100, spill: false });
+    // It fails: what it would have said is gone.
+    world.engine.begin_checkpoint();
+    while world.engine.continue_checkpoint(usize::MAX, &mut Blocks::default()) {}
+    world.engine.mark_everything();
+    world.settle();
+    // The segment with the parts goes first; without the removal, a state would miss them.
+    world.disk.segments().remove(&1);
+    let mut key = Key::default();
+    key.push_text("busy");
+    let removed = |record: &Record| record.key == key && record.bytes.is_none();
+    assert!(world.disk.segments()[&3].iter().flatten().any(removed));
+    let blocks = world.disk.all().into_iter().map(Ok::<_, String>);
+    let cold = Box::new(world.disk.clone());
+    let plan = Arc::clone(&world.plan);
+    Engine::restore_within(plan, settings(1), &world.head, blocks, cold, usize::MAX).unwrap();
+}

@@ -9,6 +9,7 @@ use millrace_store::Log;
 use millrace_store::checkpoint::KEY_BYTES_MAX;
 
 use super::DeadEvent;
+use crate::parts::PART_KEY_BYTES;
 
 /// Bytes that are kept of a letter that would not fit into one record of its log.
 const KEPT_BYTES: usize = 4 << 20;
@@ -58,7 +59,7 @@ pub fn rules_of(plan: &Plan, future_max: Span) -> Vec<Arc<Rules>> {
     let of = |stream: usize| {
         let groups = plan.groups.iter().filter(|group| group.stream == stream);
         let keys = groups.map(|group| group.keys.clone()).collect();
-        Arc::new(Rules { future_max, keys, key_bytes_max: KEY_BYTES_MAX })
+        Arc::new(Rules { future_max, keys, key_bytes_max: KEY_BYTES_MAX - PART_KEY_BYTES })
     };
     (0..plan.streams.len()).map(of).collect()
 }
