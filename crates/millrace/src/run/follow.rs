@@ -13,7 +13,7 @@ use millrace_connector::{
     CsvOptions, DeadLetter, Decoded, FileMark, FileOptions, FileSource, Position, Resumed,
     TailSource,
 };
-use millrace_event::{EventTime, Schema};
+use millrace_event::{Batch, EventTime, Schema};
 use millrace_stream::live::{
     DeadEvent, Delivery, Live, LiveError, PIECE_ROWS, Piece, Receipt, Recovery, now, pieces,
 };
@@ -82,6 +82,8 @@ pub fn start(
                 partition,
                 source: Source::Absent,
                 waiting: Vec::new(),
+                late: 0,
+                late_noted: 0,
             }
         };
         let files: Vec<Followed> = configured.files.iter().map(follow).collect();
@@ -122,6 +124,9 @@ struct Followed {
     left: Option<Left>,
     source: Source,
     waiting: Vec<Receiver<Result<Receipt, LiveError>>>,
+    /// Events that were late since the start, and how many of them were told of.
+    late: u64,
+    late_noted: u64,
 }
 
 enum Source {
@@ -134,6 +139,18 @@ enum Source {
     Done,
     /// It cannot be read any further, which was noted: there may be more in it.
     GivenUp,
+}
+
+impl Source {
+    /// How far it was read.
+    fn left(&self) -> Option<Left> {
+        let (position, mark) = match self {
+            Source::Growing(source) => (source.position(), source.mark()),
+            Source::Whole(source) => (source.position(), source.mark()),
+            Source::Absent | Source::Done | Source::GivenUp => return None,
+        };
+        Some(Left { position, file: Some(mark) })
+    }
 }
 
 /// What a look at a file found.
@@ -189,6 +206,9 @@ impl Follower {
                     }
                     Err(error) => give_up(&error),
                 };
+                if let Some(left) = file.source.left() {
+                    file.announce(&self.live, self.stream, &self.schema, left)?;
+                }
                 return Ok(Found::More);
             }
             Source::Growing(source) => {
@@ -210,9 +230,14 @@ impl Follower {
                     let stream = (self.stream, &*self.schema);
                     file.hand_over(&self.live, stream, decoded, received, mark)?;
                 }
+                if at_end {
+                    file.note_late();
+                }
                 Ok(found)
             }
             Ok((None, ..)) => {
+                file.settle(0)?;
+                file.note_late();
                 file.source = Source::Done;
                 Ok(Found::Nothing)
             }
@@ -268,6 +293,49 @@ impl Followed {
         }
     }
 
+    /// Tells the engine of the file before any event is read: all files of a stream are origins
+    /// before the first of them moves the watermark, and no event of another is late for that.
+    fn announce(
+        &mut self,
+        live: &Live,
+        stream: usize,
+        schema: &Arc<Schema>,
+        left: Left,
+    ) -> Result<(), Stopped> {
+        self.deliver(
+            live,
+            Delivery {
+                stream,
+                partition: self.partition.clone(),
+                batch: Batch::new(Arc::clone(schema)),
+                dead: Vec::new(),
+                received: now(),
+                position: Some(left.to_bytes()),
+            },
+        )
+    }
+
+    fn deliver(&mut self, live: &Live, delivery: Delivery) -> Result<(), Stopped> {
+        let (done, receipt) = channel();
+        let reply = Box::new(move |result| drop(done.send(result)));
+        live.ingest_waiting(delivery, reply).map_err(|_| Stopped)?;
+        self.waiting.push(receipt);
+        self.settle(IN_FLIGHT)
+    }
+
+    /// Says how many events of the file were late, each time that they have become twice as many.
+    fn note_late(&mut self) {
+        if self.late > 2 * self.late_noted {
+            self.late_noted = self.late;
+            note!(
+                "{}: {} events were late so far: older than the stream's lateness allows; \
+                 they are kept, and `millrace replay` applies them",
+                self.partition,
+                self.late
+            );
+        }
+    }
+
     fn hand_over(
         &mut self,
         live: &Live,
@@ -281,7 +349,6 @@ impl Followed {
         let mut dead: Vec<DeadEvent> = dead.iter().map(letter).collect();
         let left = Left { position, file: Some(mark) };
         for Piece { batch, is_last } in pieces(batch) {
-            let (done, receipt) = channel();
             let delivery = Delivery {
                 stream,
                 partition: self.partition.clone(),
@@ -291,10 +358,7 @@ impl Followed {
                 received,
                 position: is_last.then(|| left.to_bytes()),
             };
-            let reply = Box::new(move |result| drop(done.send(result)));
-            live.ingest_waiting(delivery, reply).map_err(|_| Stopped)?;
-            self.waiting.push(receipt);
-            self.settle(IN_FLIGHT)?;
+            self.deliver(live, delivery)?;
         }
         Ok(())
     }
@@ -303,7 +367,7 @@ impl Followed {
     fn settle(&mut self, most: usize) -> Result<(), Stopped> {
         while self.waiting.len() > most {
             match self.waiting.remove(0).recv() {
-                Ok(Ok(_)) => {}
+                Ok(Ok(receipt)) => self.late += receipt.late,
                 // As it was asked to, or it has said why; the next start reads on from here.
                 Ok(Err(LiveError::Stopped)) | Err(_) => return Err(Stopped),
                 Ok(Err(error)) => {

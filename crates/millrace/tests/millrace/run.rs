@@ -75,6 +75,17 @@ impl Server {
         serde_json::from_slice(&reply.body).unwrap()
     }
 
+    /// Payments that this became of, as `/metrics` has it.
+    fn count(&self, outcome: &str) -> u64 {
+        let client = Client::new(&self.url, None, Duration::from_secs(60)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let metrics = runtime.block_on(client.get("/metrics")).unwrap().body;
+        let metrics = String::from_utf8(metrics).unwrap();
+        let name = format!("millrace_events_total{{stream=\"payments\",outcome=\"{outcome}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name)).unwrap();
+        line.parse().unwrap()
+    }
+
     fn attempts(&self, card: &str) -> Value {
         let path = format!("/v1/features/card_velocity/{card}?at=2026-01-05T12:10:00Z");
         self.get(&path)["values"]["attempts_1h"]["value"].clone()
@@ -172,14 +183,8 @@ fn files_are_followed_while_they_grow_and_go_on_after_a_kill() {
     std::thread::sleep(Duration::from_millis(100));
     let letters = server.get("/v1/dead-letters");
     assert_eq!(letters["dead_letters"].as_array().unwrap().len(), 1, "{letters}");
-    let metrics = {
-        let client = Client::new(&server.url, None, Duration::from_secs(60)).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        String::from_utf8(runtime.block_on(client.get("/metrics")).unwrap().body).unwrap()
-    };
     // The example's file has one payment twice.
-    let duplicates = "millrace_events_total{stream=\"payments\",outcome=\"duplicate\"} 1\n";
-    assert!(metrics.contains(duplicates), "{metrics}");
+    assert_eq!(server.count("duplicate"), 1);
     server.stop();
 }
 
@@ -242,6 +247,32 @@ fn a_file_that_was_rotated_while_the_server_was_down_loses_no_line() {
     assert_eq!((server.attempts("Y"), server.attempts("Z")), (5.into(), 9.into()));
     let (_, said) = server.stop();
     assert!(said.contains("read from its start"), "{said}");
+}
+
+/// Each of two files is in order; which of them is read first decides nothing.
+#[test]
+fn files_of_one_stream_are_late_by_their_own_order_only() {
+    let folder = project();
+    let lines = |first: u32| -> String {
+        let at = |n: u32| format!("2026-01-{:02}T12:{:02}:00Z", 1 + n / 60, n % 60);
+        let line = |n: u32| {
+            let id = 2 * n + first;
+            let time = at(n);
+            format!(
+                "{{\"payment_id\":\"x{id}\",\"at\":\"{time}\",\"card\":\"c\",\
+                 \"amount\":1.00,\"approved\":true}}\n"
+            )
+        };
+        (0..1_500).map(line).collect()
+    };
+    std::fs::write(folder.path().join("a.ndjson"), lines(0)).unwrap();
+    std::fs::write(folder.path().join("b.ndjson"), lines(1)).unwrap();
+    let config = "[streams.payments]\nfiles = [\"a.ndjson\", \"b.ndjson\"]\n";
+    std::fs::write(folder.path().join("millrace.toml"), config).unwrap();
+    let server = Server::start(folder.path(), &[]);
+    until("all lines are in", || server.count("applied") + server.count("late") == 3_000);
+    assert_eq!(server.count("late"), 0);
+    server.stop();
 }
 
 #[test]
