@@ -15,8 +15,9 @@ use crate::remote::Remote;
   millrace replay --project risk              the data of a project that nothing is running on
   millrace replay --url http://127.0.0.1:7878 the data of a running server
 
-Late events are kept when they come. A replay applies those that came since the last one, each once,
-whatever their time; windows that still reach them change.")]
+Late events are kept when they come. A replay applies those that came since the last one, whatever
+their time; windows that still reach them change. An event that was applied in time, and sent again
+when its id was known no more, is late as well, and a replay would count it a second time.")]
 pub struct Args {
     #[command(flatten)]
     place: DataPlace,

@@ -10,6 +10,9 @@ use serde_json::json;
 use crate::console::{counted, duration, grouped, rate, say};
 use crate::exit::Failure;
 
+/// More than one in so many late events are worth a hint.
+const LATE_MANY: u64 = 10;
+
 /// What was done, stream by stream.
 #[derive(Debug, Default)]
 pub struct Summary {
@@ -70,6 +73,12 @@ impl Summary {
                  + {dead} dead-lettered",
                 stream.name,
             )?;
+            if stream.counts.late * LATE_MANY > stream.records() {
+                say!(
+                    "    many are late: a file is out of order by more than the stream's `late`; \
+                     sort it by time, or give the stream a longer `late`"
+                )?;
+            }
             for (reason, count) in &stream.dead {
                 say!("    {reason}: {}", counted(*count as usize, "dead letter"))?;
             }

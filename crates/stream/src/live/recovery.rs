@@ -154,9 +154,11 @@ pub(super) fn recover(
             )?;
             recovery.keys = restored.keys;
             for group in restored.started_empty {
-                recovery
-                    .notes
-                    .push(format!("features `{group}` are new or changed: they start empty"));
+                recovery.notes.push(format!(
+                    "features `{group}` are new or changed: they start empty; to have all \
+                         features computed from the events that the log still holds, stop, move \
+                         the folder `checkpoints` out of the data folder, and start again"
+                ));
             }
             engine
         }
