@@ -52,7 +52,8 @@ fn write_late(object: &mut Object<'_>, schema: &Schema, tally: &Tally) {
         let (stream, lateness) = (&schema.stream, schema.lateness);
         let hint = format!(
             "`{stream}` takes events up to {lateness} behind the newest one of their source, as its \
-             `late` says; late ones are kept, and `millrace replay` or POST /v1/late/replay applies \
+             `late` says, and of a source that is new none behind what all the others have passed; \
+             late ones are kept, and `millrace replay` or POST /v1/late/replay applies \
              them"
         );
         object.text("late_hint", &hint);

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use millrace_feature::plan::Plan;
 use millrace_store::StoreError;
@@ -118,6 +118,7 @@ impl Service {
         let route = Route::of(request.method(), request.uri().path());
         let kind = route.as_ref().map_or(Kind::Unknown, Route::kind);
         let is_head = request.method() == Method::HEAD;
+        let has_body = !request.body().is_end_stream();
         let admitted = self.guard.admit(request.uri(), request.headers());
         let admitted = admitted.map(Option::<&HeaderValue>::cloned);
         let page = admitted.as_ref().ok().cloned().flatten();
@@ -127,7 +128,12 @@ impl Service {
                 if kind == Kind::Events && matches!(error, ApiError::Overloaded { .. }) {
                     tokio::time::sleep(REFUSAL_DELAY.saturating_sub(begun.elapsed())).await;
                 }
-                answer::error(&error)
+                let mut answer = answer::error(&error);
+                if has_body && !matches!(error, ApiError::Overloaded { .. }) {
+                    // The body may be on its way still; the connection cannot be used again.
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                answer
             }
         };
         if let Some(page) = page {

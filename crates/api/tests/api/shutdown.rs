@@ -101,3 +101,15 @@ fn whether_it_is_ready_is_answered_without_the_engine() {
     drop(release);
     world.close();
 }
+
+#[test]
+fn an_error_before_the_body_says_that_the_connection_ends() {
+    let world = World::new();
+    let head = "POST /v1/streams/none/events HTTP/1.1\r\nhost: localhost\r\n\
+                content-type: application/x-ndjson\r\ncontent-length: 10\r\n\r\n";
+    let refused = world.exchange(head, b"");
+    assert_eq!((refused.status, refused.header("connection")), (404, Some("close")));
+    let answered = world.get("/v1/features/none/a");
+    assert_eq!((answered.status, answered.header("connection")), (404, None));
+    world.close();
+}

@@ -30,7 +30,7 @@ const IN_FLIGHT: usize = 4;
 /// How long to wait when there is nothing new.
 const IDLE: Duration = Duration::from_millis(20);
 /// How long to wait for a file that is not there.
-const ABSENT: Duration = Duration::from_millis(500);
+const ABSENT: Duration = Duration::from_millis(100);
 
 /// The threads that follow files; one for each stream that has some.
 #[derive(Debug)]
