@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use millrace_event::{EventTime, Span};
 use millrace_stream::live::now;
 use serde_json::json;
 
@@ -45,7 +46,7 @@ const NDJSON: &str = "application/x-ndjson";
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   millrace bench latency                                     5,000 events and 1,000 reads a second
-  millrace bench latency --seconds 60 --json
+  millrace bench latency --seconds 600 --speed 8640          sixty days in ten minutes: is memory flat?
   millrace bench latency --url http://127.0.0.1:7878         a server of the payments example
 
 Starts a server of the payments example in a child process with a new data directory and a
@@ -60,6 +61,10 @@ pub struct Args {
     events_per_second: u32,
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     reads_per_second: u32,
+    /// How many times as fast as the clock the events' time runs, up to the present at the end: with
+    /// 8640 ten minutes are sixty days, and every window is full before half of them are over
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    speed: u32,
     /// A server that runs already, of the payments example
     #[arg(long)]
     url: Option<String>,
@@ -115,6 +120,24 @@ impl Schedule {
     }
 }
 
+/// The time of events, which may run faster than the clock and ends at the present.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    end: Instant,
+    speed: u32,
+}
+
+impl Pace {
+    fn now(self) -> EventTime {
+        let left = self.end.saturating_duration_since(Instant::now());
+        let ahead = left.as_micros() as i64 * (i64::from(self.speed) - 1);
+        now().minus(Span(ahead))
+    }
+}
+
+/// The server's memory, ten times in the measured time.
+const MEMORY_SAMPLES: u32 = 10;
+
 /// What one kind of requests came to.
 #[derive(Debug, Default)]
 struct Tally {
@@ -138,6 +161,9 @@ impl Tally {
 }
 
 pub fn latency(args: &Args) -> Result<(), Failure> {
+    if args.speed == 0 {
+        return Err(Failure::usage("--speed is 0; use at least 1"));
+    }
     if args.seconds == 0 || args.events_per_second < BATCH || args.reads_per_second == 0 {
         return Err(Failure::usage(format!(
             "--seconds and --reads-per-second must be at least 1, --events-per-second {BATCH}"
@@ -151,7 +177,7 @@ pub fn latency(args: &Args) -> Result<(), Failure> {
     let mut syncs = bare_syncs(server.folder(&folder))?;
     bar.set_message("under load");
     let rss_start = server.memory().map(|m| m.now_bytes);
-    let mut load = Load::run(args, server.address, &attempts)?;
+    let mut load = Load::run(args, &server, &attempts)?;
     let memory = server.memory();
     bar.set_message("syncing");
     syncs.append(bare_syncs(server.folder(&folder))?);
@@ -182,15 +208,19 @@ struct Load {
     acks: Tally,
     reads: Tally,
     probes: Tally,
+    /// Of the server, at equal distances.
+    memory_bytes: Vec<u64>,
 }
 
 impl Load {
-    fn run(args: &Args, server: SocketAddr, attempts: &Attempts) -> Result<Load, Failure> {
+    fn run(args: &Args, at: &Server, attempts: &Attempts) -> Result<Load, Failure> {
+        let server = at.address;
         // The probes have a share of the ids for themselves.
         let mut shares = attempts.split(CONNECTIONS + 1);
         let prober = shares.pop();
         let start = Instant::now() + Duration::from_millis(200);
         let measured = Duration::from_secs(u64::from(args.seconds));
+        let pace = Pace { end: start + WARM_UP + measured, speed: args.speed };
         let schedule = |rate: f64, part, parts| Schedule::part(start, measured, rate, part, parts);
         let (events, reads) = (
             f64::from(args.events_per_second) / f64::from(BATCH),
@@ -202,18 +232,23 @@ impl Load {
                 .enumerate()
                 .map(|(i, share)| {
                     let schedule = schedule(events, i, CONNECTIONS);
-                    scope.spawn(move || send_events(server, schedule, share))
+                    scope.spawn(move || send_events(server, schedule, pace, share))
                 })
                 .collect();
             let readers: Vec<_> = (0..CONNECTIONS)
                 .map(|i| {
                     let (schedule, share) = (schedule(reads, i, CONNECTIONS), attempts.clone());
-                    scope.spawn(move || read_views(server, schedule, share))
+                    scope.spawn(move || read_views(server, schedule, pace, share))
                 })
                 .collect();
             let schedule = schedule(PROBES_PER_SECOND, 0, 1);
-            let prober = prober.map(|share| scope.spawn(move || probe(server, schedule, share)));
+            let prober =
+                prober.map(|share| scope.spawn(move || probe(server, schedule, pace, share)));
             let mut load = Load::default();
+            for _ in 0..MEMORY_SAMPLES {
+                std::thread::sleep(measured / MEMORY_SAMPLES);
+                load.memory_bytes.extend(at.memory().map(|memory| memory.now_bytes));
+            }
             let broken = |_| io::Error::other("a thread of the load failed");
             for sender in senders {
                 load.acks.absorb(sender.join().map_err(broken)??);
@@ -271,6 +306,8 @@ impl Load {
                     "bare_fsync_p99_ms": sync[1],
                     "refused": refused,
                     "failed": failed,
+                    "speed": args.speed,
+                    "rss_bytes": self.memory_bytes,
                     "rss_start_bytes": rss_start,
                     "rss_end_bytes": rss_end.map(|m| m.0),
                     "peak_rss_bytes": rss_end.map(|m| m.1),
@@ -285,6 +322,8 @@ impl Load {
             say!("bare sync  p50 {}, p99 {}", ms(sync[0]), ms(sync[1]))?;
             if let (Some(start), Some((end, peak))) = (rss_start, rss_end) {
                 say!("memory     {} to {}, at most {}", size(start), size(end), size(peak))?;
+                let each: Vec<String> = self.memory_bytes.iter().map(|n| size(*n)).collect();
+                say!("           at ten moments: {}", each.join(", "))?;
             }
             if refused > 0 {
                 note!("{refused} requests were refused as too much; they are in no percentile");
@@ -330,28 +369,43 @@ fn ask_on_schedule(
     Ok(tally)
 }
 
-fn send_events(server: SocketAddr, schedule: Schedule, mut share: Attempts) -> io::Result<Tally> {
+fn send_events(
+    server: SocketAddr,
+    schedule: Schedule,
+    pace: Pace,
+    mut share: Attempts,
+) -> io::Result<Tally> {
     let mut body = Vec::new();
     ask_on_schedule(server, schedule, u64::from(BATCH), |request| {
         body.clear();
-        (0..BATCH).for_each(|_| share.push_line(now(), &mut body));
+        (0..BATCH).for_each(|_| share.push_line(pace.now(), &mut body));
         write_post(request, EVENTS_PATH, NDJSON, &body);
     })
 }
 
 /// Each read is the view for a payment that is about to be made: thirty values.
-fn read_views(server: SocketAddr, schedule: Schedule, mut share: Attempts) -> io::Result<Tally> {
+fn read_views(
+    server: SocketAddr,
+    schedule: Schedule,
+    pace: Pace,
+    mut share: Attempts,
+) -> io::Result<Tally> {
     let mut body = Vec::new();
     ask_on_schedule(server, schedule, 1, |request| {
         body.clear();
-        share.push_line(now(), &mut body);
+        share.push_line(pace.now(), &mut body);
         write_post(request, VIEW_PATH, "application/json", &body);
     })
 }
 
 /// Sends an event of a fresh card on one connection, while another asks for that card until it is
 /// counted.
-fn probe(server: SocketAddr, schedule: Schedule, mut share: Attempts) -> io::Result<Tally> {
+fn probe(
+    server: SocketAddr,
+    schedule: Schedule,
+    pace: Pace,
+    mut share: Attempts,
+) -> io::Result<Tally> {
     let (jobs, waiting) = std::sync::mpsc::sync_channel::<Vec<u8>>(1);
     let (mut sending, mut asking) = (Connection::open(server)?, Connection::open(server)?);
     std::thread::scope(|scope| {
@@ -369,10 +423,11 @@ fn probe(server: SocketAddr, schedule: Schedule, mut share: Attempts) -> io::Res
             let Some(due) = schedule.wait(number) else { break };
             body.clear();
             question.clear();
-            let card = share.push_fresh(number as u32, now(), &mut body);
+            let at = pace.now();
+            let card = share.push_fresh(number as u32, at, &mut body);
             let mut request = Vec::new();
             write_post(&mut request, EVENTS_PATH, NDJSON, &body);
-            write_get(&mut question, &format!("/v1/features/card_velocity/{card}"));
+            write_get(&mut question, &format!("/v1/features/card_velocity/{card}?at={at}"));
             if jobs.send(request).is_err() {
                 break;
             }
