@@ -13,7 +13,7 @@
 use millrace_event::EventId;
 
 use crate::key_state::KeyState;
-use crate::rows::{Rows, Times};
+use crate::rows::Rows;
 use crate::shape::Shape;
 
 /// A row that belongs before so many others is worth making room for.
@@ -125,21 +125,5 @@ impl Gap {
     #[inline]
     pub(crate) fn place(self, row: usize) -> usize {
         if row < self.at { row } else { row + self.room }
-    }
-}
-
-impl Times<'_> {
-    /// How many of `rows` rows have a time not after `boundary`.
-    pub(crate) fn search(rows: usize, boundary: i64, time: impl Fn(usize) -> i64) -> usize {
-        let (mut low, mut high) = (0, rows);
-        while low < high {
-            let middle = low.midpoint(high);
-            if time(middle) <= boundary {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
     }
 }

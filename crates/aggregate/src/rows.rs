@@ -67,9 +67,23 @@ impl Times<'_> {
         match self {
             Times::Packed(..) => (0..self.len()).take_while(|i| self.time(*i) <= boundary).count(),
             Times::Wide(rows) => rows.count_until(boundary),
-            Times::Gapped(..) => Times::search(self.len(), boundary, |row| self.time(row)),
+            Times::Gapped(..) => search(self.len(), boundary, |row| self.time(row)),
         }
     }
+}
+
+/// How many of `rows` rows have a time not after `boundary`.
+fn search(rows: usize, boundary: i64, time: impl Fn(usize) -> i64) -> usize {
+    let (mut low, mut high) = (0, rows);
+    while low < high {
+        let middle = low.midpoint(high);
+        if time(middle) <= boundary {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 /// Rows as wide words, copied if they are not held so.
@@ -151,7 +165,7 @@ impl<'a> RowsView<'a> {
         if n <= LINEAR_MAX {
             return (0..n).take_while(|i| self.time(*i) <= boundary).count();
         }
-        Times::search(n, boundary, |row| self.time(row))
+        search(n, boundary, |row| self.time(row))
     }
 }
 

@@ -210,10 +210,11 @@ impl Restore {
         if KeyState::parts_of(&shape, bytes)?.is_empty() {
             let none = |_| Err(Unread::Cold("it has no parts".to_owned()));
             let state = KeyState::decode(&shape, bytes, none)?;
-            let bytes = table.restore(hash, &block.key, state);
+            let (bytes, before) = table.restore(hash, &block.key, state);
             if let Some(location) = location {
                 table.locate(hash, &block.key, location);
             }
+            self.memory_left = self.memory_left.saturating_add(before);
             self.account(group, &block.key, bytes, location.is_some());
         } else {
             self.busy.entry(key).or_default().state = Some(Read::new(bytes, location));
@@ -257,12 +258,13 @@ impl Restore {
             let numbers = KeyState::parts_of(&shape, &bytes)?;
             let location = read.location();
             let (table, hash, _) = self.engine.table_of(group, key);
-            let size = table.restore(hash, key, state);
+            let (size, before) = table.restore(hash, key, state);
             if let Some(location) = location {
                 table.locate(hash, key, location);
             }
             let place = |number| busy.parts.remove(&number).and_then(|read| read.location());
             table.restore_parts(hash, key, Parts::restored(numbers.start, numbers.map(place)));
+            self.memory_left = self.memory_left.saturating_add(before);
             self.account(group, key, size, location.is_some());
         }
         // Parts that the key no longer has.

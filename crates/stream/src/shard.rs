@@ -62,25 +62,12 @@ impl Shard {
                 let row = *row as usize;
                 *slot = table.find_or_insert(input.keys.hashes[row], input.keys.get(row));
             }
-            warm(table, input, &slots[..rows.len()], rows);
             let slots = &slots[..rows.len()];
-            for (at, row) in rows.iter().enumerate() {
-                let (slot, row) = (slots[at], *row as usize);
-                let state = table.change(slot, input.shape, cold)?;
-                let together = || slots[at..].iter().filter(|other| **other == slot).count();
-                let id = input.ids.get(row);
-                state.insert_together(
-                    input.shape,
-                    input.arguments,
-                    row,
-                    id,
-                    input.horizon,
-                    together,
-                );
-                if !slots[at + 1..].contains(&slot) {
-                    state.close_gap(input.shape);
-                }
-            }
+            warm(table, input, slots, rows);
+            let added = add_together(table, input, slots, rows, cold);
+            // Also after an error: the keys are still read.
+            slots.iter().for_each(|slot| table.close_gap(*slot, input.shape));
+            added?;
         }
         Ok(())
     }
@@ -225,6 +212,24 @@ impl Shard {
             }
         }
     }
+}
+
+/// Adds each of these rows to the key in its slot.
+fn add_together(
+    table: &mut Table,
+    input: &GroupRows<'_>,
+    slots: &[u32],
+    rows: &[u32],
+    cold: &dyn ColdBlocks,
+) -> Result<(), String> {
+    let GroupRows { shape, arguments, ids, horizon, .. } = *input;
+    for (at, row) in rows.iter().enumerate() {
+        let (slot, row) = (slots[at], *row as usize);
+        let together = || slots[at..].iter().filter(|other| **other == slot).count();
+        let state = table.change(slot, shape, cold)?;
+        state.insert_together(shape, arguments, row, ids.get(row), horizon, together);
+    }
+    Ok(())
 }
 
 /// Begins to look for the keys of these events, together: in the index, then in the slots.

@@ -197,6 +197,14 @@ impl Table {
         }
     }
 
+    /// Closes what room was made among the rows of a key, see [`KeyState::insert_together`].
+    #[inline]
+    pub(crate) fn close_gap(&mut self, at: u32, shape: &Shape) {
+        if let Residence::Memory(state) = &mut self.slots[at as usize].state {
+            state.close_gap(shape);
+        }
+    }
+
     /// The key state, about to be changed.
     #[inline]
     pub(crate) fn change(
@@ -312,13 +320,20 @@ impl Table {
         }
     }
 
-    /// Puts a key state as a checkpoint has it and returns the bytes that it takes.
-    pub(crate) fn restore(&mut self, hash: u64, key: &Key, state: KeyState) -> usize {
+    /// Puts a key state as a checkpoint has it. Returns the bytes that it takes, and those of an
+    /// older one in its place.
+    pub(crate) fn restore(&mut self, hash: u64, key: &Key, state: KeyState) -> (usize, usize) {
         let size = state.bytes();
+        let is_new = self.find(hash, key.as_bytes()).is_none();
         let at = self.find_or_insert(hash, key.as_bytes()) as usize;
-        let before = std::mem::replace(&mut self.slots[at].state, Residence::Memory(state));
-        self.spilled -= usize::from(matches!(before, Residence::Disk));
-        size
+        match std::mem::replace(&mut self.slots[at].state, Residence::Memory(state)) {
+            Residence::Memory(_) if is_new => (size, 0),
+            Residence::Memory(before) => (size, before.bytes()),
+            Residence::Disk => {
+                self.spilled -= 1;
+                (size, 0)
+            }
+        }
     }
 
     /// Removes a key that a checkpoint says is gone.
@@ -427,7 +442,11 @@ impl Table {
                 if slot.flags & USED != 0 {
                     slot.flags &= !USED;
                 } else {
-                    released += state.bytes();
+                    let bytes = state.bytes();
+                    released += bytes;
+                    // It counts no more, in this round and in the last one.
+                    self.swept.bytes = self.swept.bytes.saturating_sub(bytes);
+                    self.measured.bytes = self.measured.bytes.saturating_sub(bytes);
                     slot.state = Residence::Disk;
                     self.spilled += 1;
                 }

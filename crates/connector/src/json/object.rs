@@ -62,10 +62,15 @@ fn not_an_object(text: &str, limits: &Limits) -> FaultBox {
 pub(super) fn bad_json(e: &serde_json::Error) -> FaultBox {
     let text = e.to_string();
     let cause = text.split(" at line ").next().unwrap_or_default();
-    Fault::of_record(
-        Reason::BadJson,
-        format!("not valid JSON: {cause} (column {}); send one whole object", e.column()),
-    )
+    let fix = if cause.starts_with("expected value") {
+        "send one whole object, with null for NaN and Infinity"
+    } else if cause.starts_with("trailing characters") {
+        "send one whole object; several, one on a line, are application/x-ndjson"
+    } else {
+        "send one whole object"
+    };
+    let message = format!("not valid JSON: {cause} (column {}); {fix}", e.column());
+    Fault::of_record(Reason::BadJson, message)
 }
 
 /// Which fields have been met; schemas are small, so words of bits do.

@@ -110,9 +110,7 @@ impl Checkpointer {
         tracing::error!(%error, "a checkpoint was given up");
         if let Some(failed) = self.under_way.take() {
             drop(failed.writer);
-            if let Err(error) = self.checkpoints.abandon(failed.epoch) {
-                tracing::warn!(%error, "files of a given-up checkpoint are left behind");
-            }
+            self.abandon(failed.epoch);
         }
         Some(Report::Failed(error))
     }
@@ -138,10 +136,22 @@ impl Checkpointer {
                 }
                 Ok(None)
             }
-            Task::End => match self.under_way.take() {
-                Some(under_way) => self.publish(under_way).map(Some),
-                None => Ok(None),
-            },
+            Task::End => {
+                let Some(under_way) = self.under_way.take() else { return Ok(None) };
+                let epoch = under_way.epoch;
+                let published = self.publish(under_way);
+                if published.is_err() {
+                    self.abandon(epoch);
+                }
+                published.map(Some)
+            }
+        }
+    }
+
+    /// Removes what was written for a checkpoint that there will not be.
+    fn abandon(&mut self, epoch: Epoch) {
+        if let Err(error) = self.checkpoints.abandon(epoch) {
+            tracing::warn!(%error, "files of a given-up checkpoint are left behind");
         }
     }
 

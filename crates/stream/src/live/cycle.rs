@@ -206,6 +206,9 @@ impl Owner {
                     Phase::Preparing | Phase::Publishing => {
                         std::thread::sleep(Duration::from_millis(1));
                     }
+                    Phase::Capturing if self.captures_wait() => {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
                     Phase::Idle
                     | Phase::Cleaning { .. }
                     | Phase::Capturing
