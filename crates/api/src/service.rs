@@ -129,8 +129,10 @@ impl Service {
                     tokio::time::sleep(REFUSAL_DELAY.saturating_sub(begun.elapsed())).await;
                 }
                 let mut answer = answer::error(&error);
-                if has_body && !matches!(error, ApiError::Overloaded { .. }) {
-                    // The body may be on its way still; the connection cannot be used again.
+                let is_refused = matches!(error, ApiError::Overloaded { .. });
+                if has_body && answer.status().is_client_error() && !is_refused {
+                    // Most come before the body, which may be on its way still: the connection
+                    // cannot be used again.
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 answer
