@@ -90,8 +90,7 @@ impl Parts {
     }
 
     pub(crate) fn location(&self, number: u64) -> Option<Location> {
-        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.places.get(at)?.location
+        self.places.get(self.index(number)?)?.location
     }
 
     pub(crate) fn locations(&self) -> impl Iterator<Item = Location> {
@@ -99,8 +98,12 @@ impl Parts {
     }
 
     fn place(&mut self, number: u64) -> Option<&mut Place> {
-        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let at = self.index(number)?;
         self.places.get_mut(at)
+    }
+
+    fn index(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.first)?).ok()
     }
 
     /// The next checkpoint writes all of them.

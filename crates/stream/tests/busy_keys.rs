@@ -193,6 +193,16 @@ impl World {
             self.engine.mark_everything();
             return;
         }
+        self.store(&blocks);
+        if let Some(victim) = victim {
+            // Removals and ids that lie there are no matter here.
+            self.disk.segments().remove(&victim);
+        }
+        self.head = head;
+    }
+
+    /// Writes the blocks of a checkpoint as a segment.
+    fn store(&mut self, blocks: &Blocks) {
         self.segment += 1;
         for block in blocks.iter().map(BlockRef::to_block) {
             let (table, key, is_put) = (block.table, block.key.clone(), block.bytes.is_some());
@@ -201,11 +211,6 @@ impl World {
                 self.engine.locate(table, &key, location);
             }
         }
-        if let Some(victim) = victim {
-            // Removals and ids that lie there are no matter here.
-            self.disk.segments().remove(&victim);
-        }
-        self.head = head;
     }
 
     /// As after a restart, right after a checkpoint.
@@ -232,14 +237,7 @@ impl World {
         let head = self.engine.begin_checkpoint();
         let mut blocks = Blocks::default();
         while self.engine.continue_checkpoint(usize::MAX, &mut blocks) {}
-        self.segment += 1;
-        for block in blocks.iter().map(BlockRef::to_block) {
-            let (table, key, is_put) = (block.table, block.key.clone(), block.bytes.is_some());
-            let location = self.disk.put(self.segment, block);
-            if is_put && table < ID_TABLES {
-                self.engine.locate(table, &key, location);
-            }
-        }
+        self.store(&blocks);
         self.head = head;
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn letters_of(
             position: format!("row {row}"),
             reason: refusal.name().to_owned(),
             message: refusal.message().to_owned(),
-            bytes: serde_json::to_vec(&fields).unwrap_or_default(),
+            bytes: serde_json::to_vec(&fields).expect("texts by name are plain data"),
         }
     };
     rows.iter().map(letter).collect()
@@ -44,13 +44,13 @@ pub(super) fn letters_of(
 
 /// The record of the log, which has a limit: of longer bytes only the beginning is kept.
 pub(super) fn encode(mut letter: DeadEvent) -> Vec<u8> {
-    let record = serde_json::to_vec(&letter).unwrap_or_default();
+    let record = serde_json::to_vec(&letter).expect("a letter is plain data");
     if record.len() <= Log::RECORD_BYTES_MAX {
         return record;
     }
     letter.bytes.truncate(KEPT_BYTES);
-    letter.message.push_str("; only the first 4194304 bytes are kept");
-    serde_json::to_vec(&letter).unwrap_or_default()
+    letter.message.push_str(&format!("; only the first {KEPT_BYTES} bytes are kept"));
+    serde_json::to_vec(&letter).expect("a letter is plain data")
 }
 
 /// What the events of each stream must keep to be taken, by stream: for who reads without
@@ -81,4 +81,15 @@ pub(super) fn long_rows(rules: &Rules, batch: &Batch) -> Vec<u32> {
         })
     };
     (0..batch.len() as u32).filter(is_long).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_of_a_long_key_names_the_limit() {
+        let limit = (KEY_BYTES_MAX - PART_KEY_BYTES).to_string();
+        assert!(Refusal::LongKey.message().contains(&limit), "{limit}");
+    }
 }

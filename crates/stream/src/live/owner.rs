@@ -251,7 +251,8 @@ impl Owner {
         if !long.is_empty() {
             dead.extend(letters_of(&batch, &long, &partition, Refusal::LongKey));
             let rows = 0..batch.len() as u32;
-            batch = batch.select(&rows.filter(|row| !long.contains(row)).collect::<Vec<_>>());
+            batch = batch
+                .select(&rows.filter(|row| long.binary_search(row).is_err()).collect::<Vec<_>>());
         }
         let mut receipt = Receipt::default();
         let (mut event, mut late) = (None, None);

@@ -29,21 +29,34 @@ pub fn compute(
     rows: &[Row],
     cards: u32,
     merchants: u32,
-    mut visit: impl FnMut(&Row, &Columns),
+    visit: impl FnMut(&Row, &Columns),
 ) -> Floor {
     let mut by_card: Vec<CardState> = (0..cards).map(|_| CardState::Quiet(Vec::new())).collect();
     let mut by_merchant: Vec<MerchantState> =
         (0..merchants).map(|_| MerchantState::default()).collect();
-    let mut checksum = 0u64;
-    for row in rows {
+    go_through(rows, visit, |row| {
         let card = &mut by_card[row.card as usize];
         let merchant = &mut by_merchant[row.merchant as usize];
         let (windows, merchants) = card.read(row.at_ms);
         let columns = Columns { card: windows, merchants, merchant: merchant.read(row.at_ms) };
-        checksum = checksum.wrapping_add(columns.checksum());
-        visit(row, &columns);
         card.apply(row);
         merchant.apply(row);
+        columns
+    })
+}
+
+/// What both loops do: `step` gives the columns of a row and takes the row in.
+#[inline]
+pub(super) fn go_through(
+    rows: &[Row],
+    mut visit: impl FnMut(&Row, &Columns),
+    mut step: impl FnMut(&Row) -> Columns,
+) -> Floor {
+    let mut checksum = 0u64;
+    for row in rows {
+        let columns = step(row);
+        checksum = checksum.wrapping_add(columns.checksum());
+        visit(row, &columns);
     }
     Floor { rows: rows.len() as u64, checksum }
 }

@@ -7,26 +7,23 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use super::floor::{CARD_WIDTHS_MS, DAY, Floor, MerchantState, Spent};
+use super::floor::{CARD_WIDTHS_MS, DAY, Floor, MerchantState, Spent, go_through};
 use super::{CardWindow, Columns, Row};
 
 /// Computes the columns of every row, which come in the order of (time, id), and hands them to
 /// `visit`.
-pub fn compute_plainly(rows: &[Row], mut visit: impl FnMut(&Row, &Columns)) -> Floor {
+pub fn compute_plainly(rows: &[Row], visit: impl FnMut(&Row, &Columns)) -> Floor {
     let mut by_card: HashMap<u32, Card> = HashMap::new();
     let mut by_merchant: HashMap<u32, MerchantState> = HashMap::new();
-    let mut checksum = 0u64;
-    for row in rows {
+    go_through(rows, visit, |row| {
         let card = by_card.entry(row.card).or_default();
         let merchant = by_merchant.entry(row.merchant).or_default();
         let (windows, merchants) = card.read(row.at_ms);
         let columns = Columns { card: windows, merchants, merchant: merchant.read(row.at_ms) };
-        checksum = checksum.wrapping_add(columns.checksum());
-        visit(row, &columns);
         card.apply(row);
         merchant.apply(row);
-    }
-    Floor { rows: rows.len() as u64, checksum }
+        columns
+    })
 }
 
 #[derive(Debug, Default)]
