@@ -11,38 +11,42 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::ApiError;
 
-/// The largest body of a refused request that is read and dropped, so that its connection stays.
+/// The largest body of a request that failed which is read and dropped, so that its connection stays.
 /// A larger one costs more to read than a new connection does.
 const DROPPED_BODY_MAX: u64 = 64 << 10;
 
-/// Reads the body of a refused request and drops it, if it is small and comes within this time.
+/// Reads what is left of the body of a request that failed and drops it, if it is small and comes
+/// within this time. Whether nothing is left: if not, the connection cannot be used again.
 ///
 /// A client that waits for leave to send its body (`Expect: 100-continue`) is not given it: hyper
 /// gives leave when a body is first asked for. Its connection ends with the refusal. It could not
 /// be kept: whether the client sends the body after all cannot be known, and a body that is taken
 /// for a request is how one client's words are put into the mouth of another.
-pub async fn read_and_drop(mut incoming: Incoming, headers: &HeaderMap, limit: Duration) {
+pub async fn read_and_drop(incoming: &mut Incoming, headers: &HeaderMap, limit: Duration) -> bool {
+    if incoming.is_end_stream() {
+        return true;
+    }
     let is_small = incoming.size_hint().exact().is_some_and(|n| n <= DROPPED_BODY_MAX);
     if !is_small || headers.contains_key(EXPECT) {
-        return;
+        return false;
     }
     let read = async { while let Some(Ok(_)) = incoming.frame().await {} };
-    // If it does not come in time, the connection ends behind the answer.
-    let _ = timeout_at(Instant::now() + limit, read).await;
+    let read = timeout_at(Instant::now() + limit, read).await;
+    read.is_ok() && incoming.is_end_stream()
 }
 
 /// A body that is being read.
 #[derive(Debug)]
-pub struct Body {
-    incoming: Incoming,
+pub struct Body<'a> {
+    incoming: &'a mut Incoming,
     left: usize,
     limit: usize,
     until: Instant,
     timeout: Duration,
 }
 
-impl Body {
-    pub fn new(incoming: Incoming, limit: usize, timeout: Duration) -> Body {
+impl Body<'_> {
+    pub fn new(incoming: &mut Incoming, limit: usize, timeout: Duration) -> Body<'_> {
         Body { incoming, left: limit, limit, until: Instant::now() + timeout, timeout }
     }
 

@@ -46,7 +46,7 @@ pub async fn ingest(
     stream: usize,
     query: &Query,
     headers: &HeaderMap,
-    body: Body,
+    body: Body<'_>,
 ) -> Result<Vec<u8>, ApiError> {
     let format = format_of(headers)?;
     check_encoding(headers)?;
@@ -112,7 +112,7 @@ async fn lines(
     service: &Service,
     stream: usize,
     hand_over: &mut HandOver<'_>,
-    mut body: Body,
+    mut body: Body<'_>,
 ) -> Result<UnknownFields, ApiError> {
     let mut unknown = UnknownFields::default();
     let mut held: Vec<u8> = Vec::new();

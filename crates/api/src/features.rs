@@ -98,7 +98,7 @@ impl GivenKey {
     }
 }
 
-pub async fn many(service: &Service, live: &Live, body: Body) -> Result<Vec<u8>, ApiError> {
+pub async fn many(service: &Service, live: &Live, body: Body<'_>) -> Result<Vec<u8>, ApiError> {
     let body = body.whole().await?;
     let asked: Many = serde_json::from_slice(&body).map_err(|error| {
         let what = format!("not {{\"reads\":[{{\"group\":…,\"keys\":[…]}}]}}: {error}");

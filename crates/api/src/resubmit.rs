@@ -125,7 +125,7 @@ pub async fn resubmit(
     service: &Arc<Service>,
     live: &Live,
     admitted: Admitted,
-    body: Body,
+    body: Body<'_>,
 ) -> Result<Vec<u8>, ApiError> {
     let body = body.whole().await?;
     let asked: Resubmit = serde_json::from_slice(&body).map_err(|error| {

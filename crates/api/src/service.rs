@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use millrace_feature::plan::Plan;
 use millrace_store::StoreError;
@@ -118,21 +119,19 @@ impl Service {
         let route = Route::of(request.method(), request.uri().path());
         let kind = route.as_ref().map_or(Kind::Unknown, Route::kind);
         let is_head = request.method() == Method::HEAD;
-        let has_body = !request.body().is_end_stream();
-        let admitted = self.guard.admit(request.uri(), request.headers());
+        let (head, mut incoming) = request.into_parts();
+        let admitted = self.guard.admit(&head.uri, &head.headers);
         let admitted = admitted.map(Option::<&HeaderValue>::cloned);
         let page = admitted.as_ref().ok().cloned().flatten();
-        let mut answer = match self.decide(admitted, kind, route, request).await {
+        let mut answer = match self.decide(admitted, kind, route, (&head, &mut incoming)).await {
             Ok(answer) => answer,
             Err(error) => {
+                let is_whole = read_and_drop(&mut incoming, &head.headers, REFUSAL_DELAY).await;
                 if kind == Kind::Events && matches!(error, ApiError::Overloaded { .. }) {
                     tokio::time::sleep(REFUSAL_DELAY.saturating_sub(begun.elapsed())).await;
                 }
                 let mut answer = answer::error(&error);
-                let is_refused = matches!(error, ApiError::Overloaded { .. });
-                if has_body && answer.status().is_client_error() && !is_refused {
-                    // Most come before the body, which may be on its way still: the connection
-                    // cannot be used again.
+                if !is_whole {
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 answer
@@ -157,23 +156,23 @@ impl Service {
         admitted: Result<Option<HeaderValue>, ApiError>,
         kind: Kind,
         route: Result<Route, ApiError>,
-        request: Request<Incoming>,
+        (head, incoming): (&Parts, &mut Incoming),
     ) -> Result<Answer, ApiError> {
         // A browser asks for an allowed page, before it sends the request that carries the key.
-        if admitted?.is_some() && request.method() == Method::OPTIONS {
+        if admitted?.is_some() && head.method == Method::OPTIONS {
             return Ok(answer::preflight());
         }
         // Who may not ask is not told what there is to ask for.
-        self.guard.check_key(kind, request.headers())?;
-        self.route(route?, request).await
+        self.guard.check_key(kind, &head.headers)?;
+        self.route(route?, head, incoming).await
     }
 
     async fn route(
         self: &Arc<Self>,
         route: Route,
-        request: Request<Incoming>,
+        head: &Parts,
+        incoming: &mut Incoming,
     ) -> Result<Answer, ApiError> {
-        let (head, incoming) = request.into_parts();
         let query = Query::of(head.uri.query().unwrap_or(""), route.kind().parameters())?;
         let json = |body: Vec<u8>| answer::json(StatusCode::OK, body);
         match route {
@@ -189,13 +188,7 @@ impl Service {
                 let names = || self.plan.streams.iter().map(|s| &*s.schema.stream);
                 let index = self.plan.stream(&stream);
                 let index = index.ok_or_else(|| unknown(Named::Stream, &stream, names()))?;
-                let _admitted = match self.admission.ingest(incoming.size_hint().exact()) {
-                    Ok(admitted) => admitted,
-                    Err(refused) => {
-                        read_and_drop(incoming, &head.headers, REFUSAL_DELAY).await;
-                        return Err(refused);
-                    }
-                };
+                let _admitted = self.admission.ingest(incoming.size_hint().exact())?;
                 let body = self.body(incoming, self.settings.limits.events_body_max);
                 events::ingest(self, live, index, &query, &head.headers, body).await.map(json)
             }
@@ -247,12 +240,16 @@ impl Service {
         Ok((self.live()?, self.admission.read()?))
     }
 
-    fn body(&self, incoming: Incoming, limit: usize) -> Body {
+    fn body<'a>(&self, incoming: &'a mut Incoming, limit: usize) -> Body<'a> {
         Body::new(incoming, limit, self.settings.limits.body_timeout)
     }
 
     /// A body of JSON under the general limit, refused by its head where that says enough.
-    fn small_body(&self, incoming: Incoming, headers: &HeaderMap) -> Result<Body, ApiError> {
+    fn small_body<'a>(
+        &self,
+        incoming: &'a mut Incoming,
+        headers: &HeaderMap,
+    ) -> Result<Body<'a>, ApiError> {
         let limit = self.settings.limits.body_max;
         if incoming.size_hint().lower() > limit as u64 {
             return Err(ApiError::BodyTooLarge { limit });

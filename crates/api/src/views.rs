@@ -59,7 +59,7 @@ pub async fn view(
     service: &Service,
     live: &Live,
     name: &str,
-    body: Body,
+    body: Body<'_>,
 ) -> Result<Vec<u8>, ApiError> {
     let names = || service.plan.views.iter().map(|v| &*v.name);
     let index = service.plan.view(name).ok_or_else(|| unknown(Named::View, name, names()))?;
