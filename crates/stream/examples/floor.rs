@@ -19,7 +19,7 @@ use millrace_event::{Batch, Column, Data, EventTime};
 use millrace_feature::plan::Plan;
 use millrace_feature::{SourceFile, compile};
 use millrace_payments::card_features::{
-    Columns, DEFINITIONS, Floor, Preset, Row, Rows, compute, in_time_order, rows_to_batch,
+    Columns, DEFINITIONS, Preset, Row, Rows, Totals, compute, in_time_order, rows_to_batch,
 };
 use millrace_stream::{Fate, Ordered, Settings};
 
@@ -41,12 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|rows| rows_to_batch(Arc::clone(&plan.streams[0].schema), rows))
         .collect::<Result<Vec<Batch>, _>>()?;
     let rows = f64::from(workload.rows);
-    let beyond = beyond_limit(&ordered, workload.cards, workload.merchants);
+    let beyond = beyond_limit(&ordered);
     let mut ratios = Vec::new();
     let mut report = String::new();
     for round in 0..rounds.max(1) {
-        let (mut floor, floor_s) =
-            timed(|| Ok(compute(&ordered, workload.cards, workload.merchants, |_, _| {})))?;
+        let (mut floor, floor_s) = timed(|| Ok(compute(&ordered, |_, _| {})))?;
         floor.checksum = floor.checksum.wrapping_sub(beyond);
         let ((engine, sizes), engine_s) = timed(|| run(&plan, &batches))?;
         if engine != floor {
@@ -71,11 +70,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// What the checksum holds of distinct members beyond the engine's limit, which it answers with
 /// null.
-fn beyond_limit(rows: &[Row], cards: u32, merchants: u32) -> u64 {
+fn beyond_limit(rows: &[Row]) -> u64 {
     const COLUMN: u64 = 12;
     debug_assert_eq!(Columns::NAMES[COLUMN as usize], "merchants_24h");
     let mut beyond = 0u64;
-    compute(rows, cards, merchants, |_, columns| {
+    compute(rows, |_, columns| {
         if columns.merchants as usize > Layout::DISTINCT_MAX {
             beyond = beyond.wrapping_add(u64::from(columns.merchants));
         }
@@ -90,11 +89,11 @@ fn plan() -> Result<Arc<Plan>, Box<dyn Error>> {
 }
 
 /// The engine over all batches: what it computed, and how large its states are at the end.
-fn run(plan: &Arc<Plan>, batches: &[Batch]) -> Result<(Floor, String), Box<dyn Error>> {
+fn run(plan: &Arc<Plan>, batches: &[Batch]) -> Result<(Totals, String), Box<dyn Error>> {
     let view = plan.view("card_features").ok_or("no view")?;
     let mut ordered = Ordered::new(Arc::clone(plan), view, Settings::default(), false);
     let partition = ordered.partition(0, "memory");
-    let mut floor = Floor { rows: 0, checksum: 0 };
+    let mut floor = Totals { rows: 0, checksum: 0 };
     let mut take = |rows: millrace_stream::Rows<'_>| {
         floor.rows += rows.events.len() as u64;
         floor.checksum = floor.checksum.wrapping_add(checksum(rows.values));

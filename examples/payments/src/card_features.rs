@@ -11,8 +11,8 @@
 //! by another program with the same distribution hold other rows: compare rates, not results.
 //!
 //! Two loops over rows that are in memory and in order, without decoding, late events, durability
-//! or answers to anybody, are what an engine is measured against. [`compute_plainly`] is the floor:
-//! hash maps, rings and deques, the same for every key. [`compute`] is how far the same work goes
+//! or answers to anybody, are what an engine is measured against. [`compute`] is the floor:
+//! hash maps, rings and deques, the same for every key. [`compute_tuned`] is how far the same work goes
 //! when it is tuned to these columns: keys that index arrays, and another form for quiet cards.
 
 mod batch;
@@ -20,17 +20,17 @@ mod busy;
 mod columns;
 mod csv;
 mod floor;
-mod plain;
 mod preset;
 mod rows;
+mod tuned;
 
 pub use batch::rows_to_batch;
 pub use columns::{CardWindow, Columns, MerchantWindow};
 pub use csv::{write_csv, write_row};
-pub use floor::{Floor, compute};
-pub use plain::compute_plainly;
+pub use floor::compute;
 pub use preset::{Preset, Workload};
 pub use rows::{Row, Rows, in_time_order};
+pub use tuned::{Totals, compute_tuned};
 
 /// The workload's definitions in the feature language; the view `card_features` has the columns.
 pub const DEFINITIONS: &str = include_str!("../card_features.mill");

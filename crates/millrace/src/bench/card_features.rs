@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::data::{DataSet, default_folder};
 use super::peers::{self, Peer};
-use super::phase::{self, EngineRun, FloorRun, Phase};
+use super::phase::{self, EngineRun, LoopRun, Phase};
 use super::verify::Verified;
 use crate::console::{grouped, note, progress, say, size};
 use crate::exit::Failure;
@@ -58,8 +58,8 @@ pub struct Args {
 
 /// One turn of floor and engine.
 struct Round {
-    floor: FloorRun,
-    tuned: FloorRun,
+    floor: LoopRun,
+    tuned: LoopRun,
     engine: EngineRun,
     verified: Verified,
 }

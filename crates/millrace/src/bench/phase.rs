@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use millrace_payments::card_features::{Floor, Preset, Row, compute, compute_plainly};
+use millrace_payments::card_features::{Preset, Row, Totals, compute, compute_tuned};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -51,13 +51,13 @@ pub enum Phase {
 
 /// What one of the loops took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct FloorRun {
+pub struct LoopRun {
     pub rows: u64,
     pub checksum: u64,
     pub cpu_seconds: f64,
 }
 
-impl FloorRun {
+impl LoopRun {
     /// Rows per processor second.
     pub fn rate(&self) -> f64 {
         self.rows as f64 / self.cpu_seconds
@@ -105,11 +105,11 @@ impl Args {
         Place { project: self.dir.join("project") }.open()
     }
 
-    pub fn floor(&self) -> Result<FloorRun, Failure> {
+    pub fn floor(&self) -> Result<LoopRun, Failure> {
         self.child(Phase::Floor)
     }
 
-    pub fn tuned(&self) -> Result<FloorRun, Failure> {
+    pub fn tuned(&self) -> Result<LoopRun, Failure> {
         self.child(Phase::Tuned)
     }
 
@@ -152,23 +152,23 @@ fn print(result: &impl Serialize) -> Result<(), Failure> {
 }
 
 /// The plain loop.
-fn floor(data: &DataSet) -> FloorRun {
-    measured(data, |rows| compute_plainly(rows, |_, _| {}))
+fn floor(data: &DataSet) -> LoopRun {
+    measured(data, |rows| compute(rows, |_, _| {}))
 }
 
 /// The loop that is tuned to the workload.
-fn tuned(data: &DataSet) -> FloorRun {
+fn tuned(data: &DataSet) -> LoopRun {
     let (cards, merchants) = (data.workload.cards, data.workload.merchants);
-    measured(data, |rows| compute(rows, cards, merchants, |_, _| {}))
+    measured(data, |rows| compute_tuned(rows, cards, merchants, |_, _| {}))
 }
 
 /// Only the loop is measured: the rows are made and sorted before.
-fn measured(data: &DataSet, run: impl Fn(&[Row]) -> Floor) -> FloorRun {
+fn measured(data: &DataSet, run: impl Fn(&[Row]) -> Totals) -> LoopRun {
     let rows = data.rows();
     let before = processor_time();
-    let floor = run(&rows);
+    let totals = run(&rows);
     let cpu = processor_time() - before;
-    FloorRun { rows: floor.rows, checksum: floor.checksum, cpu_seconds: cpu.as_secs_f64() }
+    LoopRun { rows: totals.rows, checksum: totals.checksum, cpu_seconds: cpu.as_secs_f64() }
 }
 
 fn engine(args: &Args) -> Result<EngineRun, Failure> {

@@ -70,8 +70,7 @@ pub fn verify(args: &Args) -> Result<Verified, Failure> {
     let rows = data.rows();
     let mut wrong = None;
     let mut values_at_limit = 0;
-    let (cards, merchants) = (data.workload.cards, data.workload.merchants);
-    let floor = compute(&rows, cards, merchants, |row, columns| {
+    let floor = compute(&rows, |row, columns| {
         values_at_limit += u64::from(u64::from(columns.merchants) > DISTINCT_MAX);
         if wrong.is_none() {
             wrong = match lines.next() {

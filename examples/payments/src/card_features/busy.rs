@@ -4,7 +4,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use hashbrown::HashMap;
 
 use super::CardWindow;
-use super::floor::{CARD_WIDTHS_MS, DAY, Spent};
+use super::tuned::{CARD_WIDTHS_MS, DAY, Spent};
 
 /// A card that pays often. One ring of the day's payments serves all three windows: a shorter
 /// window is a count of the ring's oldest entries that it has left behind. One deque of falling
