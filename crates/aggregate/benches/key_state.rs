@@ -118,11 +118,12 @@ fn read_and_add(bencher: Bencher<'_, '_>, function: Function, rows: i64) {
     bencher.with_inputs(|| first.clone()).bench_values(|mut state| {
         let mut out = vec![Column::new(shape.layout().aggregates[0].ty.physical())];
         let (mut readings, mut scratch) = (Readings::default(), Scratch::default());
+        readings.prepare(&shape, EVENTS);
         for row in rows as usize..rows as usize + EVENTS {
             let t = EventTime(arguments.time(row));
             let horizon = Horizon::at(&shape, t);
             if shape.is_deferred() {
-                state.read_deferred(&shape, t, horizon, &mut readings);
+                state.read_deferred(&shape, t, horizon, &mut readings, row - rows as usize);
             } else {
                 state.read(&shape, &Position::Time(t), horizon, t, &mut scratch, &mut out);
             }

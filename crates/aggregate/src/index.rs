@@ -25,7 +25,7 @@ use crate::partial::{amount, order, square};
 use crate::queue::Queue;
 use crate::readings::{Reading, Readings};
 use crate::rows::{RowsView, Times, boundary};
-use crate::shape::{Cell, Kind, Lane, Needs, Shape};
+use crate::shape::{Cell, Kind, Lane, Needs, Shape, Way};
 use crate::value::Contents;
 
 /// Above this many rows a key gets an index.
@@ -174,7 +174,7 @@ impl Index {
             }
         }
         for lane in &shape.lanes {
-            if lane.selects(shape, row) {
+            if lane.way != Way::Count && lane.selects(shape, row) {
                 self.insert_into_lane(shape, lane, number, lane.word(row), true);
             }
         }
@@ -201,7 +201,7 @@ impl Index {
             cursor.time = if first < times.len() { times.time(first) } else { i64::MAX };
         }
         for lane in &shape.lanes {
-            if lane.selects(shape, row) {
+            if lane.way != Way::Count && lane.selects(shape, row) {
                 self.insert_into_lane(shape, lane, number, lane.word(row), false);
             }
         }
@@ -377,7 +377,8 @@ impl Index {
     #[inline]
     pub(crate) fn read(&self, shape: &Shape, rows: RowsView<'_>, readings: &mut Readings) {
         let end = self.base + rows.len() as u64;
-        for (cell, c) in shape.cells.iter().enumerate() {
+        let (record, marks) = readings.record(shape);
+        for c in &shape.cells {
             let count = if shape.lanes[c.lane].takes_all {
                 end - self.cursors[c.window].number
             } else {
@@ -400,7 +401,7 @@ impl Index {
             if c.needs.has(Needs::DISTINCT) {
                 reading.distinct = self.members[c.places.members].len();
             }
-            readings.push(shape, cell, &reading);
+            reading.put(c, marks, record);
         }
     }
 

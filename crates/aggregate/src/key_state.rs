@@ -24,7 +24,7 @@ use crate::ids::Ids;
 use crate::index::{INDEX_ABOVE, INDEX_BELOW, Index};
 use crate::partial::Partial;
 use crate::readings::Readings;
-use crate::rows::{Rows, Times, Words, boundary};
+use crate::rows::{self, Rows, Times, Words, boundary};
 use crate::scan::scan;
 use crate::shape::{Kind, Shape};
 use crate::value::{Contents, push_output};
@@ -176,6 +176,20 @@ impl KeyState {
             return;
         }
         let at = self.place(shape, time, id);
+        if !shape.has_text
+            && self.gap().room == 0
+            && at == self.times(shape).len()
+            && let (Rows::Wide(words), Some(index)) = (&mut self.rows, &mut self.index)
+        {
+            // The common case of a busy key: the words are written where they stay.
+            arguments.fill(shape, row, rows::append(words, shape.stride));
+            let rows = self.rows.view(shape.stride, index.skipped());
+            index.insert(shape, rows, at);
+            if let Some(id) = id {
+                self.insert_id(shape, at, id);
+            }
+            return;
+        }
         let mut words: SmallVec<[u64; 16]> = SmallVec::from_elem(0, shape.stride);
         self.fill(shape, arguments, row, &mut words);
         if self.is_before_many(shape, at) {
@@ -465,7 +479,7 @@ impl KeyState {
     }
 
     /// As [`KeyState::read`] at [`Position::Time`], for a shape that [`Shape::is_deferred`]: leaves
-    /// the values to `readings`. Nothing will be read before `t` any more.
+    /// the values to `readings`, in its place. Nothing will be read before `t` any more.
     #[inline]
     pub fn read_deferred(
         &mut self,
@@ -473,8 +487,9 @@ impl KeyState {
         t: EventTime,
         horizon: Horizon,
         readings: &mut Readings,
+        place: usize,
     ) {
-        readings.begin(shape, t.0, self.removed_to(horizon).0);
+        readings.begin(shape, place, t.0, self.removed_to(horizon).0);
         let rows = match &self.rows {
             Rows::Packed(packed) => return readings.walk_packed(shape, packed, t.0),
             Rows::Wide(_) => self.rows.view(shape.stride, self.skipped()),

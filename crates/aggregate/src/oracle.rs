@@ -178,7 +178,8 @@ fn check(shape: &Shape, steps: &[Step]) {
                 [(state.clone(), "as it is"), (state.without_index(shape), "walk")]
             {
                 let mut readings = Readings::default();
-                state.read_deferred(shape, at, horizon, &mut readings);
+                readings.prepare(shape, 1);
+                state.read_deferred(shape, at, horizon, &mut readings, 0);
                 let mut got = columns(shape);
                 readings.finish(shape, &mut got);
                 assert_same(shape, &got, &expected, &format!("event {number}, deferred, {what}"));

@@ -1,47 +1,47 @@
 //! Values of many reads, held cell by cell until they are made into columns.
 //!
 //! A read leaves a few numbers per cell here (how many, their sum, the largest, …); what the
-//! aggregates are made of. [`Readings::finish`] then makes the columns one after the other, each in
-//! a loop of its own. Only for shapes whose values need nothing else of the key
+//! aggregates are made of. [`Readings::finish`] then makes the columns, each in a loop of its own. Only for shapes whose values need nothing else of the key
 //! ([`Shape::is_deferred`]).
 
 use millrace_event::{Column, Mark, State};
 use ruint::aliases::U256;
+use smallvec::SmallVec;
 
 use crate::exact::quotient;
 use crate::packed::Packed;
 use crate::partial::{amount, order, square};
 use crate::rows::RowsView;
-use crate::shape::{Kind, Lane, Needs, Output, Shape, Way};
+use crate::shape::{Cell, Kind, Lane, Needs, Output, Record, Shape, Way};
 use crate::value::{Contents, push_output};
 use crate::{Function, Layout};
 
-/// The count of a cell whose history is no longer kept; keys hold fewer rows.
-const LIMITED: u32 = u32::MAX;
+/// The first word of a cell holds how many, and above that these marks: whether an amount cannot be
+/// added, and whether the window's history is no longer kept.
+const BAD: u64 = 1 << 32;
+const LIMITED: u64 = 1 << 33;
 
-/// Reads of one group's keys, in order.
+/// Reads that are made into columns together: as many as stay in the nearest cache.
+const BLOCK: usize = 256;
+
+/// Reads of one group's keys. Each has a place, in which its record lies: the cells one after the
+/// other, of each only what its aggregates need ([`crate::shape::Record`]). So reads may come in any
+/// order, and one of them touches few lines of the cache.
 #[derive(Debug, Default)]
 pub struct Readings {
-    rows: usize,
-    cells: Vec<Cells>,
+    /// Longer than needed: what lies behind is of earlier reads.
+    words: Vec<u64>,
+    places: usize,
+    /// Reads that have begun since [`Readings::prepare`].
+    begun: usize,
+    /// Where the record of the read at hand begins.
+    at: usize,
     /// Per window, the first row inside; space for one read.
     lows: Vec<usize>,
     /// The rows of a quiet key; space for one read.
     unpacked: Vec<u64>,
-    /// Per window, whether its history is kept; space for one read.
-    known: Vec<bool>,
-}
-
-/// One cell in all reads. What its lane does not need stays empty.
-#[derive(Debug, Default)]
-struct Cells {
-    counts: Vec<u32>,
-    bad: Vec<bool>,
-    sums: Vec<i128>,
-    squares: Vec<U256>,
-    min: Vec<i64>,
-    max: Vec<i64>,
-    distinct: Vec<u32>,
+    /// Per window, the marks of a window whose history is not kept; space for one read.
+    marks: SmallVec<[u64; 8]>,
 }
 
 /// One cell in one read.
@@ -66,65 +66,61 @@ impl Reading {
         max: i64::MIN,
         distinct: 0,
     };
-}
 
-impl Cells {
+    /// Writes what the cell needs into the record of its read.
     #[inline]
-    fn push(&mut self, needs: Needs, known: bool, reading: &Reading) {
-        self.counts.push(if known { reading.count as u32 } else { LIMITED });
+    pub(crate) fn put(&self, cell: &Cell, marks: &[u64], words: &mut [u64]) {
+        let Cell { window, needs, record, .. } = cell;
+        words[record.count] = self.count as u64 | if self.bad { BAD } else { 0 } | marks[*window];
         if needs.has(Needs::SUM) {
-            self.sums.push(reading.sum);
-            self.bad.push(reading.bad);
+            words[record.sum] = self.sum as u64;
+            words[record.sum + 1] = (self.sum >> 64) as u64;
             if needs.has(Needs::SQUARES) {
-                self.squares.push(reading.squares);
+                words[record.squares..][..4].copy_from_slice(self.squares.as_limbs());
             }
         }
         if needs.has(Needs::MIN) {
-            self.min.push(reading.min);
+            words[record.min] = self.min as u64;
         }
         if needs.has(Needs::MAX) {
-            self.max.push(reading.max);
+            words[record.max] = self.max as u64;
         }
         if needs.has(Needs::DISTINCT) {
-            self.distinct.push(reading.distinct as u32);
+            words[record.distinct] = self.distinct as u64;
         }
-    }
-
-    fn clear(&mut self) {
-        self.counts.clear();
-        self.bad.clear();
-        self.sums.clear();
-        self.squares.clear();
-        self.min.clear();
-        self.max.clear();
-        self.distinct.clear();
     }
 }
 
 impl Readings {
-    pub fn len(&self) -> usize {
-        self.rows
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.rows == 0
-    }
-
-    /// Begins a read at `t`: windows that reach behind `removed_to` cannot be known.
-    #[inline]
-    pub(crate) fn begin(&mut self, shape: &Shape, t: i64, removed_to: i64) {
-        self.rows += 1;
-        if self.cells.len() != shape.cells.len() {
-            self.cells.resize_with(shape.cells.len(), Cells::default);
+    /// Makes room for `reads` reads; each place must be read once before [`Readings::finish`].
+    pub fn prepare(&mut self, shape: &Shape, reads: usize) {
+        let words = reads * shape.record;
+        if self.words.len() < words {
+            self.words.resize(words, 0);
         }
-        self.known.clear();
-        self.known.extend(shape.widths.iter().map(|w| t.saturating_sub(*w) >= removed_to));
+        (self.places, self.begun) = (reads, 0);
+    }
+
+    /// Begins the read of a place at `t`: windows that reach behind `removed_to` cannot be known.
+    #[inline]
+    pub(crate) fn begin(&mut self, shape: &Shape, place: usize, t: i64, removed_to: i64) {
+        self.begun += 1;
+        self.at = place * shape.record;
+        self.marks.clear();
+        let known = shape.widths.iter().map(|width| t.saturating_sub(*width) >= removed_to);
+        self.marks.extend(known.map(|known| if known { 0 } else { LIMITED }));
+    }
+
+    /// Of the read at hand, and the marks of its windows.
+    #[inline]
+    pub(crate) fn record(&mut self, shape: &Shape) -> (&mut [u64], &[u64]) {
+        (&mut self.words[self.at..][..shape.record], &self.marks)
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, shape: &Shape, cell: usize, reading: &Reading) {
-        let c = &shape.cells[cell];
-        self.cells[cell].push(c.needs, self.known[c.window], reading);
+    fn push(&mut self, shape: &Shape, cell: usize, reading: &Reading) {
+        let (record, marks) = self.record(shape);
+        reading.put(&shape.cells[cell], marks, record);
     }
 
     /// Takes over a read that was computed another way.
@@ -301,50 +297,74 @@ fn is_among(
 }
 
 impl Readings {
-    /// Appends one value per read to each column, one column per aggregate, and forgets the reads.
+    /// Appends one value per place to each column, one column per aggregate, and forgets the reads.
     pub fn finish(&mut self, shape: &Shape, out: &mut [Column]) {
-        if self.rows > 0 {
-            for (output, column) in shape.outputs.iter().zip(out) {
-                self.cells[output.cell].finish(output, column);
+        assert_eq!(self.begun, self.places, "a place was not read");
+        let words = &self.words[..self.places * shape.record];
+        for words in words.chunks(BLOCK * shape.record.max(1)) {
+            for (output, column) in shape.outputs.iter().zip(&mut *out) {
+                let record = &shape.cells[output.cell].record;
+                Block { words, length: shape.record, record }.finish(output, column);
             }
         }
-        self.cells.iter_mut().for_each(Cells::clear);
-        self.rows = 0;
+        (self.places, self.begun) = (0, 0);
     }
 }
 
-impl Cells {
-    fn finish(&self, output: &Output, column: &mut Column) {
-        if self.counts.contains(&LIMITED) || self.bad.contains(&true) {
+/// One cell in some reads that follow each other.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    words: &'a [u64],
+    /// Of a record.
+    length: usize,
+    record: &'a Record,
+}
+
+impl<'a> Block<'a> {
+    fn all(self, at: usize) -> impl Iterator<Item = u64> + Clone + 'a {
+        self.words.chunks_exact(self.length).map(move |words| words[at])
+    }
+
+    fn counts(self) -> impl Iterator<Item = u64> + Clone + 'a {
+        self.all(self.record.count)
+    }
+
+    fn sums(self) -> impl Iterator<Item = i128> + Clone + 'a {
+        let at = self.record.sum;
+        let sum =
+            move |words: &[u64]| i128::from(words[at + 1] as i64) << 64 | i128::from(words[at]);
+        self.words.chunks_exact(self.length).map(sum)
+    }
+
+    fn finish(self, output: &Output, column: &mut Column) {
+        if self.counts().fold(0, |all, count| all | count) >= BAD {
             return self.finish_slowly(output, column);
         }
         match output.function {
             Function::Count => {
-                let words = self.counts.iter().map(|n| i64::from(*n));
+                let words = self.counts().map(|n| n as i64);
                 column.extend_words(words, self.marks(Mark::value(State::Empty)));
             }
-            Function::Distinct
-                if self.distinct.iter().all(|n| *n as usize <= Layout::DISTINCT_MAX) =>
-            {
-                let words = self.distinct.iter().map(|n| i64::from(*n));
+            Function::Distinct if self.distinct().all(|n| n <= Layout::DISTINCT_MAX as u64) => {
+                let words = self.distinct().map(|n| n as i64);
                 column.extend_words(words, self.marks(Mark::value(State::Empty)));
             }
-            Function::Sum if output.kind != Kind::Float && self.sums.iter().all(is_word) => {
-                let words = self.sums.iter().map(|sum| *sum as i64);
+            Function::Sum if output.kind != Kind::Float && self.sums().all(is_word) => {
+                let words = self.sums().map(|sum| sum as i64);
                 column.extend_words(words, self.marks(Mark::value(State::Empty)));
             }
             Function::Mean => {
-                let means = self.sums.iter().zip(&self.counts).map(|(sum, n)| match n {
+                let means = self.sums().zip(self.counts()).map(|(sum, n)| match n {
                     0 => 0.0,
-                    n => quotient(*sum, u128::from(*n) * output.unit),
+                    n => quotient(sum, u128::from(n) * output.unit),
                 });
                 column.extend_floats(means, self.marks(Mark::NULL));
             }
             Function::Min if output.kind == Kind::Word => {
-                self.finish_ends(&self.min, column);
+                self.finish_ends(self.record.min, column);
             }
             Function::Max if output.kind == Kind::Word => {
-                self.finish_ends(&self.max, column);
+                self.finish_ends(self.record.max, column);
             }
             Function::Distinct
             | Function::Sum
@@ -358,38 +378,53 @@ impl Cells {
         }
     }
 
-    fn finish_ends(&self, ends: &[i64], column: &mut Column) {
-        let words = ends.iter().zip(&self.counts).map(|(x, n)| if *n == 0 { 0 } else { *x });
+    fn distinct(self) -> impl Iterator<Item = u64> + Clone + 'a {
+        self.all(self.record.distinct)
+    }
+
+    fn finish_ends(self, at: usize, column: &mut Column) {
+        let ends = self.all(at).zip(self.counts());
+        let words = ends.map(|(x, n)| if n == 0 { 0 } else { x as i64 });
         column.extend_words(words, self.marks(Mark::NULL));
     }
 
     /// Marks of cells that differ only by whether they are empty.
-    fn marks(&self, empty: Mark) -> impl Iterator<Item = Mark> + Clone {
-        self.counts.iter().map(move |n| if *n == 0 { empty } else { Mark::OK })
+    fn marks(self, empty: Mark) -> impl Iterator<Item = Mark> + Clone + 'a {
+        self.counts().map(move |n| if n == 0 { empty } else { Mark::OK })
     }
 
     /// One value after the other, whatever its state.
-    fn finish_slowly(&self, output: &Output, column: &mut Column) {
-        for read in 0..self.counts.len() {
-            let mut contents = Contents {
-                count: u64::from(self.counts[read]),
-                limited: self.counts[read] == LIMITED,
-                bad: self.bad.get(read).map_or(0, |bad| u64::from(*bad)),
-                sum: self.sums.get(read).copied().unwrap_or(0),
-                min: self.min.get(read).copied().unwrap_or(i64::MAX),
-                max: self.max.get(read).copied().unwrap_or(i64::MIN),
-                distinct: self.distinct.get(read).map_or(0, |n| *n as usize),
-                rare: None,
-            };
-            if let Some(squares) = self.squares.get(read) {
-                contents.rare().squares = *squares;
-            }
-            push_output(output, &contents, None, column);
+    fn finish_slowly(self, output: &Output, column: &mut Column) {
+        for words in self.words.chunks_exact(self.length) {
+            push_output(output, &self.record.contents(words), None, column);
         }
     }
 }
 
+impl Record {
+    /// A cell's contents out of the record of a read. What the cell does not need may be anything.
+    fn contents(&self, words: &[u64]) -> Contents {
+        let word = |at: usize| words.get(at).copied().unwrap_or(0);
+        let count = words[self.count];
+        let mut contents = Contents {
+            count: u64::from(count as u32),
+            limited: count & LIMITED != 0,
+            bad: u64::from(count & BAD != 0),
+            sum: i128::from(word(self.sum + 1) as i64) << 64 | i128::from(word(self.sum)),
+            min: word(self.min) as i64,
+            max: word(self.max) as i64,
+            distinct: word(self.distinct) as usize,
+            rare: None,
+        };
+        if let Some(Ok(limbs)) = words.get(self.squares..self.squares + 4).map(<[u64; 4]>::try_from)
+        {
+            contents.rare().squares = U256::from_limbs(limbs);
+        }
+        contents
+    }
+}
+
 #[inline]
-fn is_word(sum: &i128) -> bool {
-    i64::try_from(*sum).is_ok()
+fn is_word(sum: i128) -> bool {
+    i64::try_from(sum).is_ok()
 }

@@ -335,11 +335,24 @@ impl Rows {
     }
 }
 
-fn insert_wide(words: &mut Vec<u64>, at: usize, row: &[u64]) {
-    let stride = row.len();
+fn make_room(words: &mut Vec<u64>, stride: usize) {
     if words.capacity() - words.len() < stride {
         words.reserve_exact((words.capacity() / stride).max(2) * stride);
     }
+}
+
+/// A new last row, all of zeros.
+#[inline]
+pub(crate) fn append(words: &mut Vec<u64>, stride: usize) -> &mut [u64] {
+    make_room(words, stride);
+    let end = words.len();
+    words.resize(end + stride, 0);
+    &mut words[end..]
+}
+
+fn insert_wide(words: &mut Vec<u64>, at: usize, row: &[u64]) {
+    let stride = row.len();
+    make_room(words, stride);
     let start = at * stride;
     let end = words.len();
     words.extend_from_slice(row);

@@ -96,6 +96,22 @@ pub(crate) struct Cell {
     pub(crate) needs: Needs,
     /// Where a busy key holds what the cell needs.
     pub(crate) places: Places,
+    /// Where the record of a read holds it.
+    pub(crate) record: Record,
+}
+
+/// The places of a cell's parts in the record of a read, in words. A place is meaningful only where
+/// the part is needed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) count: usize,
+    /// Of two words, the lower first.
+    pub(crate) sum: usize,
+    /// Of four words, the lowest first.
+    pub(crate) squares: usize,
+    pub(crate) min: usize,
+    pub(crate) max: usize,
+    pub(crate) distinct: usize,
 }
 
 /// The places of a cell's (or a lane's) parts in an index, each in a list of its own. A place is
@@ -185,6 +201,8 @@ pub struct Shape {
     pub(crate) sizes: Sizes,
     /// Per place of members, the argument they come from.
     pub(crate) member_inputs: Vec<usize>,
+    /// Words of the record of a read, see [`Record`].
+    pub(crate) record: usize,
     /// Whether values can wait in [`crate::Readings`] until they are made into columns.
     pub(crate) deferred: bool,
     /// Per cell, its outputs.
@@ -218,6 +236,7 @@ impl Shape {
             moving_of: vec![Vec::new(); layout.windows.len()],
             sizes: Sizes::default(),
             member_inputs: Vec::new(),
+            record: 0,
             deferred: false,
             outputs_of: Vec::new(),
             widths: Vec::new(),
@@ -336,8 +355,11 @@ impl Shape {
     /// Gives every part of an index its place.
     fn place_parts(&mut self) {
         fn next(size: &mut usize, needed: bool) -> usize {
+            next_words(size, 1, needed)
+        }
+        fn next_words(size: &mut usize, words: usize, needed: bool) -> usize {
             let place = *size;
-            *size += usize::from(needed);
+            *size += if needed { words } else { 0 };
             place
         }
         let sizes = &mut self.sizes;
@@ -354,6 +376,15 @@ impl Shape {
                 members: next(&mut sizes.members, cell.needs.has(Needs::DISTINCT)),
                 min: next(&mut sizes.fronts, cell.needs.has(Needs::MIN)),
                 max: next(&mut sizes.fronts, cell.needs.has(Needs::MAX)),
+            };
+            let words = &mut self.record;
+            cell.record = Record {
+                count: next(words, true),
+                sum: next_words(words, 2, sums),
+                squares: next_words(words, 4, cell.needs.has(Needs::SQUARES)),
+                min: next(words, cell.needs.has(Needs::MIN)),
+                max: next(words, cell.needs.has(Needs::MAX)),
+                distinct: next(words, cell.needs.has(Needs::DISTINCT)),
             };
             if cell.needs.has(Needs::DISTINCT) {
                 let input = self.slots.iter().position(|slot| *slot == Some(lane.slot));
@@ -416,6 +447,7 @@ impl Shape {
                 window,
                 needs: Needs::default(),
                 places: Places::default(),
+                record: Record::default(),
             });
             self.cells.len() - 1
         });

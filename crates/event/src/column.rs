@@ -230,6 +230,16 @@ impl Column {
         }
     }
 
+    /// Makes room for so many more cells; texts make their own.
+    pub fn reserve(&mut self, rows: usize) {
+        match &mut self.data {
+            Data::Word(v) => v.reserve(rows),
+            Data::Float(v) => v.reserve(rows),
+            Data::Text(texts) => texts.ends.reserve(rows),
+            Data::Nested(v) => v.reserve(rows),
+        }
+    }
+
     pub fn push_word(&mut self, word: i64, mark: Mark) {
         self.data.words_mut().push(word);
         self.push_mark(mark);

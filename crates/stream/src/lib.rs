@@ -2,6 +2,7 @@
 //! function.
 
 mod blocks;
+mod by_key;
 mod checkpoint;
 mod clock;
 mod engine;

@@ -6,19 +6,17 @@ use hashbrown::DefaultHashBuilder;
 use millrace_aggregate::{Arguments, Horizon, KeyState, Position, Readings, Scratch, Shape};
 use millrace_event::{Column, EventId, EventTime};
 
+use crate::by_key::{Placed, sort_by_slot};
 use crate::keys::Keys;
 use crate::table::{AllInMemory, ColdBlocks, Table};
 
-/// Rows whose key states are looked up and touched together before they are applied, so that
-/// their cache misses overlap.
+/// Rows whose keys are looked up, and whose key states are touched, together before they are
+/// applied, so that their cache misses overlap.
 const LOOKAHEAD: usize = 16;
 
-/// As [`LOOKAHEAD`], for rows that are applied without a read before each. More of one key come
-/// together, which spares moving its rows for each that is late.
-const TOGETHER: usize = 64;
-
-/// Reads whose values wait together to be made into columns: as many as fit the cache.
-const READINGS_MAX: usize = 1_024;
+/// Rows that are put into the order of their keys together: enough for those of a hot key to meet,
+/// and so few that what is read of them stays in the cache.
+const TOGETHER: usize = 4_096;
 
 #[derive(Debug)]
 pub(crate) struct Shard {
@@ -26,6 +24,9 @@ pub(crate) struct Shard {
     pub(crate) tables: Vec<Table>,
     scratch: Scratch,
     readings: Readings,
+    /// The rows at hand, by key where that is of use; and room to sort them.
+    by_key: Vec<Placed>,
+    spare: Vec<Placed>,
 }
 
 /// One batch as one group sees it.
@@ -44,7 +45,13 @@ pub(crate) struct GroupRows<'a> {
 impl Shard {
     pub(crate) fn new(groups: usize, hasher: &DefaultHashBuilder, tracked: bool) -> Shard {
         let tables = (0..groups).map(|_| Table::new(hasher.clone(), tracked)).collect();
-        Shard { tables, scratch: Scratch::default(), readings: Readings::default() }
+        Shard {
+            tables,
+            scratch: Scratch::default(),
+            readings: Readings::default(),
+            by_key: Vec::new(),
+            spare: Vec::new(),
+        }
     }
 
     /// Adds these rows of a batch to their keys.
@@ -54,20 +61,37 @@ impl Shard {
         rows: &[u32],
         cold: &dyn ColdBlocks,
     ) -> Result<(), String> {
+        rows.chunks(TOGETHER).try_for_each(|rows| self.apply_some(input, rows, cold))
+    }
+
+    fn apply_some(
+        &mut self,
+        input: &GroupRows<'_>,
+        rows: &[u32],
+        cold: &dyn ColdBlocks,
+    ) -> Result<(), String> {
+        self.find_keys(input, rows);
+        sort_by_slot(&mut self.by_key, &mut self.spare);
         let table = &mut self.tables[input.group];
-        for rows in rows.chunks(TOGETHER) {
-            let mut slots = [0u32; TOGETHER];
-            warm_index(table, input, rows);
-            for (slot, row) in slots.iter_mut().zip(rows) {
-                let row = *row as usize;
-                *slot = table.find_or_insert(input.keys.hashes[row], input.keys.get(row));
+        let GroupRows { shape, arguments, ids, horizon, .. } = *input;
+        let mut left = self.by_key.as_slice();
+        while !left.is_empty() {
+            let (placed, rest) = left.split_at(left.len().min(LOOKAHEAD));
+            warm(table, input, placed, rows);
+            for of_key in placed.chunk_by(|a, b| a.slot() == b.slot()) {
+                let slot = of_key[0].slot();
+                let more = rest.iter().take_while(|placed| placed.slot() == slot);
+                let state = table.change(slot, shape, cold)?;
+                for (done, placed) in of_key.iter().enumerate() {
+                    let together = || of_key.len() - done + more.clone().count();
+                    let row = rows[placed.place()] as usize;
+                    state.insert_together(shape, arguments, row, ids.get(row), horizon, together);
+                }
+                if rest.first().is_none_or(|placed| placed.slot() != slot) {
+                    state.close_gap(shape);
+                }
             }
-            let slots = &slots[..rows.len()];
-            warm(table, input, slots, rows);
-            let added = add_together(table, input, slots, rows, cold);
-            // Also after an error: the keys are still read.
-            slots.iter().for_each(|slot| table.close_gap(*slot, input.shape));
-            added?;
+            left = rest;
         }
         Ok(())
     }
@@ -108,56 +132,69 @@ impl Shard {
         rows: &[u32],
         out: &mut [Column],
     ) -> Result<(), String> {
-        let mut slots = [0u32; LOOKAHEAD];
-        for rows in rows.chunks(LOOKAHEAD) {
-            let table = &mut self.tables[input.group];
-            warm_index(table, input, rows);
-            for (slot, row) in slots.iter_mut().zip(rows) {
-                let row = *row as usize;
-                *slot = if input.keys.present[row] {
-                    table.find_or_insert(input.keys.hashes[row], input.keys.get(row))
-                } else {
-                    NO_KEY
+        out.iter_mut().for_each(|column| column.reserve(rows.len()));
+        rows.chunks(TOGETHER).try_for_each(|rows| self.read_and_apply_some(input, rows, out))
+    }
+
+    fn read_and_apply_some(
+        &mut self,
+        input: &GroupRows<'_>,
+        rows: &[u32],
+        out: &mut [Column],
+    ) -> Result<(), String> {
+        let (shape, horizon) = (&**input.shape, input.horizon);
+        self.find_keys(input, rows);
+        if shape.is_deferred() {
+            sort_by_slot(&mut self.by_key, &mut self.spare);
+            self.readings.prepare(shape, rows.len());
+        }
+        let Shard { tables, scratch, readings, by_key, .. } = self;
+        let table = &mut tables[input.group];
+        for placed in by_key.chunks(LOOKAHEAD) {
+            warm(table, input, placed, rows);
+            for of_key in placed.chunk_by(|a, b| a.slot() == b.slot()) {
+                let mut nothing = KeyState::default();
+                let state = match of_key[0].slot() {
+                    NO_KEY => &mut nothing,
+                    slot => table.change(slot, shape, &AllInMemory)?,
                 };
-            }
-            warm(table, input, &slots[..rows.len()], rows);
-            for (slot, row) in slots.iter().zip(rows) {
-                self.read_and_apply_one(input, *slot, *row as usize, out)?;
-            }
-            if self.readings.len() >= READINGS_MAX {
-                self.readings.finish(input.shape, out);
+                for placed in of_key {
+                    let row = rows[placed.place()] as usize;
+                    let time = EventTime(input.arguments.time(row));
+                    if shape.is_deferred() {
+                        state.read_deferred(shape, time, horizon, readings, placed.place());
+                    } else {
+                        state.read(shape, &Position::Time(time), horizon, time, scratch, out);
+                    }
+                    if placed.slot() != NO_KEY && input.arguments.is_relevant(shape, row) {
+                        state.insert(shape, input.arguments, row, input.ids.get(row), horizon);
+                    }
+                }
             }
         }
-        if input.shape.is_deferred() {
-            self.readings.finish(input.shape, out);
+        if shape.is_deferred() {
+            readings.finish(shape, out);
         }
         Ok(())
     }
 
-    #[inline]
-    fn read_and_apply_one(
-        &mut self,
-        input: &GroupRows<'_>,
-        slot: u32,
-        row: usize,
-        out: &mut [Column],
-    ) -> Result<(), String> {
-        let (shape, horizon) = (&**input.shape, input.horizon);
-        let time = EventTime(input.arguments.time(row));
-        let mut nothing = KeyState::default();
-        let state = match slot {
-            NO_KEY => &mut nothing,
-            slot => self.tables[input.group].change(slot, shape, &AllInMemory)?,
-        };
-        if shape.is_deferred() {
-            state.read_deferred(shape, time, horizon, &mut self.readings);
-        } else {
-            state.read(shape, &Position::Time(time), horizon, time, &mut self.scratch, out);
+    /// Finds the keys of these rows, or makes them.
+    fn find_keys(&mut self, input: &GroupRows<'_>, rows: &[u32]) {
+        let table = &mut self.tables[input.group];
+        self.by_key.clear();
+        for rows in rows.chunks(LOOKAHEAD) {
+            warm_index(table, input, rows);
+            let first = self.by_key.len() as u32;
+            self.by_key.extend(rows.iter().zip(first..).map(|(row, place)| {
+                let at = *row as usize;
+                let slot = if input.keys.present[at] {
+                    table.find_or_insert(input.keys.hashes[at], input.keys.get(at))
+                } else {
+                    NO_KEY
+                };
+                Placed::new(slot, place)
+            }));
         }
-        if slot != NO_KEY && input.arguments.is_relevant(shape, row) {
-            state.insert(shape, input.arguments, row, input.ids.get(row), horizon);
-        }
-        Ok(())
     }
 
     fn read_nothing(&mut self, input: &GroupRows<'_>, at: &Position, out: &mut [Column]) {
@@ -214,24 +251,6 @@ impl Shard {
     }
 }
 
-/// Adds each of these rows to the key in its slot.
-fn add_together(
-    table: &mut Table,
-    input: &GroupRows<'_>,
-    slots: &[u32],
-    rows: &[u32],
-    cold: &dyn ColdBlocks,
-) -> Result<(), String> {
-    let GroupRows { shape, arguments, ids, horizon, .. } = *input;
-    for (at, row) in rows.iter().enumerate() {
-        let (slot, row) = (slots[at], *row as usize);
-        let together = || slots[at..].iter().filter(|other| **other == slot).count();
-        let state = table.change(slot, shape, cold)?;
-        state.insert_together(shape, arguments, row, ids.get(row), horizon, together);
-    }
-    Ok(())
-}
-
 /// Begins to look for the keys of these events, together: in the index, then in the slots.
 #[inline]
 fn warm_index(table: &Table, input: &GroupRows<'_>, rows: &[u32]) {
@@ -243,11 +262,12 @@ fn warm_index(table: &Table, input: &GroupRows<'_>, rows: &[u32]) {
 /// Brings what these events need of their keys into the cache, together: first the rows and the
 /// index of each key, then what the event needs of them.
 #[inline]
-fn warm(table: &Table, input: &GroupRows<'_>, slots: &[u32], rows: &[u32]) {
-    let states = || slots.iter().map(|slot| table.peek(*slot));
+fn warm(table: &Table, input: &GroupRows<'_>, placed: &[Placed], rows: &[u32]) {
+    let states = || placed.iter().map(|placed| table.peek(placed.slot()));
     let first = states().flatten().fold(0, |all, state| all ^ state.peek());
-    let second = states().zip(rows).filter_map(|(state, row)| {
-        state.map(|state| state.peek_for(input.shape, input.arguments, *row as usize))
+    let second = states().zip(placed).filter_map(|(state, placed)| {
+        let row = rows[placed.place()] as usize;
+        state.map(|state| state.peek_for(input.shape, input.arguments, row))
     });
     std::hint::black_box(second.fold(first, |all, word| all ^ word));
 }

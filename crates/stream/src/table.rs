@@ -197,14 +197,6 @@ impl Table {
         }
     }
 
-    /// Closes what room was made among the rows of a key, see [`KeyState::insert_together`].
-    #[inline]
-    pub(crate) fn close_gap(&mut self, at: u32, shape: &Shape) {
-        if let Residence::Memory(state) = &mut self.slots[at as usize].state {
-            state.close_gap(shape);
-        }
-    }
-
     /// The key state, about to be changed.
     #[inline]
     pub(crate) fn change(
