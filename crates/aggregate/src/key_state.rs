@@ -175,6 +175,7 @@ impl KeyState {
             }
             return;
         }
+        self.reuse_front(shape);
         let at = self.place(shape, time, id);
         if !shape.has_text
             && self.gap().room == 0
@@ -196,6 +197,16 @@ impl KeyState {
             self.insert_before_many(shape, at, &words, id, together());
         } else {
             self.insert_row(shape, at, &words, id);
+        }
+    }
+
+    /// See [`Rows::reuse_front`].
+    #[inline]
+    fn reuse_front(&mut self, shape: &Shape) {
+        if let Some(index) = &mut self.index
+            && index.skipped() > 0
+        {
+            index.set_skipped(self.rows.reuse_front(shape.stride, index.skipped()));
         }
     }
 

@@ -263,6 +263,21 @@ impl Rows {
         0
     }
 
+    /// Before a row is added: a full buffer of which a good part is skipped needs no more room, for
+    /// the rows can move to its front. Returns how many are skipped now.
+    pub(crate) fn reuse_front(&mut self, stride: usize, skipped: usize) -> usize {
+        match self {
+            Rows::Wide(words)
+                if words.capacity() - words.len() < stride
+                    && skipped * stride * 4 >= words.len() =>
+            {
+                self.drop_front(skipped, stride);
+                0
+            }
+            Rows::Wide(_) | Rows::Packed(_) => skipped,
+        }
+    }
+
     /// Removes the first `count` rows of the buffer and moves the others.
     pub(crate) fn drop_front(&mut self, count: usize, stride: usize) {
         match self {
@@ -335,9 +350,12 @@ impl Rows {
     }
 }
 
+/// Makes room for a row at least: twice as much as there is, and of much, half as much again.
 fn make_room(words: &mut Vec<u64>, stride: usize) {
+    const MANY: usize = 64;
     if words.capacity() - words.len() < stride {
-        words.reserve_exact((words.capacity() / stride).max(2) * stride);
+        let rows = words.capacity() / stride;
+        words.reserve_exact(if rows < MANY { rows.max(2) } else { rows / 2 } * stride);
     }
 }
 

@@ -8,8 +8,10 @@ use crate::exit::Failure;
 
 /// Days of payments that are gone through again and again.
 const DAYS: u32 = 3;
-/// Cards from here on are in no history.
-const FRESH_CARDS: u32 = 500_000;
+/// Cards from here on are in no history; probes go round so many of them, so that they add no more
+/// keys in a long run than in a short one.
+const PROBE_CARDS: u32 = 500_000;
+const PROBE_CARD_COUNT: u32 = 400;
 
 #[derive(Clone, Debug)]
 pub struct Attempts {
@@ -50,9 +52,9 @@ impl Attempts {
         out.push(b'\n');
     }
 
-    /// The next attempt, of a card that nobody has seen; and the card.
-    pub fn push_fresh(&mut self, number: u32, at: EventTime, out: &mut Vec<u8>) -> CardId {
-        let card = CardId(FRESH_CARDS + number);
+    /// The next attempt, of a card that only probes have; and the card.
+    pub fn push_probe(&mut self, number: u32, at: EventTime, out: &mut Vec<u8>) -> CardId {
+        let card = CardId(PROBE_CARDS + number % PROBE_CARD_COUNT);
         let mut attempt = Attempt { at, payment: self.next_id(), ..self.known[self.next] };
         attempt.keys.card = card;
         write_json(&PaymentEvent::Attempt(attempt), out);

@@ -51,7 +51,7 @@ const NDJSON: &str = "application/x-ndjson";
 
 Starts a server of the payments example in a child process with a new data directory and a
 checkpoint every second, unless --url names one. Latency counts from the moment at which a request
-was to be sent. Freshness is that from an event of a card nobody has seen to the answer that counts
+was to be sent. Freshness is that from an event of a card that nobody else uses to the answer that shows
 it. The same disk is synced bare before and after the load, with as many bytes as a batch of events.")]
 pub struct Args {
     /// How long the load is measured, after a warm-up of three seconds
@@ -398,8 +398,8 @@ fn read_views(
     })
 }
 
-/// Sends an event of a fresh card on one connection, while another asks for that card until it is
-/// counted.
+/// Sends an event of a card on one connection, while another asks when that card was last used until
+/// it is by this event.
 fn probe(
     server: SocketAddr,
     schedule: Schedule,
@@ -424,14 +424,14 @@ fn probe(
             body.clear();
             question.clear();
             let at = pace.now();
-            let card = share.push_fresh(number as u32, at, &mut body);
+            let card = share.push_probe(number as u32, at, &mut body);
             let mut request = Vec::new();
             write_post(&mut request, EVENTS_PATH, NDJSON, &body);
             write_get(&mut question, &format!("/v1/features/card_velocity/{card}?at={at}"));
             if jobs.send(request).is_err() {
                 break;
             }
-            let seen = ask_until_seen(&mut asking, &question, due)?;
+            let seen = ask_until_seen(&mut asking, &question, at, due)?;
             if due >= schedule.measured_from {
                 match seen {
                     Some(time) => tally.latency.push(time),
@@ -449,23 +449,22 @@ fn probe(
 fn ask_until_seen(
     connection: &mut Connection,
     question: &[u8],
+    at: EventTime,
     due: Instant,
 ) -> io::Result<Option<Duration>> {
     while due.elapsed() < PROBE_TIME_MAX {
         let (answer, body) = connection.ask(question)?;
-        if answer.status == 200 && counts_one(body) {
+        if answer.status == 200 && was_last_used(body, at) {
             return Ok(Some(due.elapsed()));
         }
     }
     Ok(None)
 }
 
-/// Whether the card's attempts of the last hour are one.
-fn counts_one(body: &[u8]) -> bool {
+/// Whether the answer for a card says that it was last used at `at`.
+fn was_last_used(body: &[u8], at: EventTime) -> bool {
     let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    ["attempts_1h", "attempts[1h]"]
-        .iter()
-        .any(|name| answer["values"][name]["value"].as_u64() == Some(1))
+    answer["values"]["last_at"]["value"].as_str() == Some(&at.to_string())
 }
 
 #[cfg(test)]
@@ -485,9 +484,11 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_is_seen_when_it_is_counted() {
-        assert!(counts_one(br#"{"values":{"attempts_1h":{"value":1,"state":"ok"}}}"#));
-        assert!(!counts_one(br#"{"values":{"attempts_1h":{"value":0,"state":"ok"}}}"#));
-        assert!(!counts_one(b"{}") && !counts_one(b""));
+    fn a_probe_is_seen_when_its_event_is_the_last() {
+        let body = |at: EventTime| format!(r#"{{"values":{{"last_at":{{"value":"{at}"}}}}}}"#);
+        let at = EventTime(1_790_000_000_000_000);
+        assert!(was_last_used(body(at).as_bytes(), at));
+        assert!(!was_last_used(body(EventTime(at.0 - 1)).as_bytes(), at));
+        assert!(!was_last_used(b"{}", at) && !was_last_used(b"", at));
     }
 }

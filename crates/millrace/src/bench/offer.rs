@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use millrace_event::EventTime;
 use millrace_stream::live::now;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -20,6 +21,9 @@ const PATH: &str = "/v1/streams/payment_attempts/events";
 /// What stands before each event's number, and how many digits it has.
 const ID_BEFORE: &[u8] = b"\"payment_id\":\"p_";
 const ID_DIGITS: usize = 10;
+/// What stands before each event's time, and how long that is with microseconds.
+const TIME_BEFORE: &[u8] = b"\"at\":\"";
+const TIME_BYTES: usize = "2026-01-01T00:00:00.000001Z".len();
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const GO_ON: &[u8] = b"HTTP/1.1 100 ";
 
@@ -79,7 +83,8 @@ impl Measured {
     }
 }
 
-/// A connection with a request that is made once; the ids of its events are changed in place.
+/// A connection with a request that is made once; the ids and times of its events are changed in
+/// place.
 #[derive(Debug)]
 pub struct Client {
     server: SocketAddr,
@@ -89,6 +94,8 @@ pub struct Client {
     body: Vec<u8>,
     /// Where in the body the digits of each id begin.
     ids: Vec<usize>,
+    /// Where the time of each begins.
+    times: Vec<usize>,
     next: u64,
     step: u64,
 }
@@ -103,11 +110,13 @@ impl Client {
         step: u64,
     ) -> Client {
         let mut body = Vec::new();
-        (0..batch).for_each(|_| attempts.push_line(now(), &mut body));
-        let found = memchr::memmem::find_iter(&body, ID_BEFORE);
-        let ids = found.map(|at| at + ID_BEFORE.len()).collect();
+        (0..batch).for_each(|_| attempts.push_line(with_micros(now()), &mut body));
+        let behind = |what: &[u8]| -> Vec<usize> {
+            memchr::memmem::find_iter(&body, what).map(|at| at + what.len()).collect()
+        };
+        let (ids, times) = (behind(ID_BEFORE), behind(TIME_BEFORE));
         let (stream, buffer) = (None, Vec::new());
-        let mut client = Client { server, stream, buffer, body, ids, next: first, step };
+        let mut client = Client { server, stream, buffer, body, ids, times, next: first, step };
         client.renew();
         client
     }
@@ -124,8 +133,17 @@ impl Client {
         }
     }
 
+    /// Makes its events happen now.
+    fn stamp(&mut self, now: EventTime) {
+        let time = with_micros(now).to_string();
+        for at in &self.times {
+            self.body[*at..at + TIME_BYTES].copy_from_slice(time.as_bytes());
+        }
+    }
+
     /// Sends the request once; what became of it counts if the answer came in the measured time.
     async fn once(mut self, sending: Sending, measured: Measured) -> (Client, Tally) {
+        self.stamp(now());
         let answer = tokio::time::timeout(ANSWER_TIME_MAX, self.ask(sending)).await.ok().flatten();
         let mut tally = Tally::default();
         match &answer {
@@ -189,6 +207,11 @@ impl Client {
             }
         }
     }
+}
+
+/// The moment, or the microsecond after it: one that is written with six digits behind the point.
+fn with_micros(at: EventTime) -> EventTime {
+    EventTime(at.0 | 1)
 }
 
 fn head(length: usize, sending: Sending) -> String {
@@ -306,8 +329,12 @@ mod tests {
         assert_eq!(ids(&client), ["0000000007", "0000000017", "0000000027"]);
         let length = client.body.len();
         client.renew();
+        let at = EventTime(1_790_000_000_000_000);
+        client.stamp(at);
         assert_eq!(ids(&client), ["0000000037", "0000000047", "0000000057"]);
-        assert_eq!(client.body.len(), length);
+        let body = String::from_utf8(client.body.clone()).unwrap();
+        let time = format!("\"at\":\"{}\"", EventTime(at.0 + 1));
+        assert_eq!((body.matches(&time).count(), body.len()), (3, length));
     }
 
     #[test]

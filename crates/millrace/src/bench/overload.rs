@@ -1,8 +1,10 @@
 //! `millrace bench overload`: what is left of a server's capacity when ten times as much comes.
 //!
 //! First the capacity: connections hand events over as fast as they are taken, more of them in each
-//! round. Then an open load of ten times the best round, each request at its moment. What is
-//! refused must say when to come back; what is taken must be about as much as before.
+//! round. What the best number of them hands over once more is the capacity: the state grows with
+//! every event, and so does the work for the next one. Then at once an open load of ten times as
+//! much, each request at its moment. What is refused must say when to come back; what is taken must
+//! be about as much as before.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,8 +25,8 @@ use crate::exit::Failure;
 
 /// How much more than its capacity a server is offered.
 const TIMES: f64 = 10.0;
-/// Connections of the rounds that measure the capacity; the last are as many requests with events
-/// as a server has in flight.
+/// Connections of the rounds that look for the best number of them; the last are as many requests
+/// with events as a server has in flight.
 const ROUNDS: [usize; 3] = [16, 64, 128];
 /// Connections that the open load has at hand, fewer than a server accepts.
 const OPEN_CONNECTIONS: usize = 640;
@@ -75,8 +77,10 @@ pub struct Args {
 /// All that was measured.
 #[derive(Debug)]
 struct Measured {
-    /// Events a second of each of the [`ROUNDS`], and of the last one again behind the overload.
-    rounds: Vec<f64>,
+    /// Events a second of each of the [`ROUNDS`]; of the best one again, just before the overload;
+    /// and again behind it.
+    rounds: [f64; ROUNDS.len()],
+    capacity: f64,
     after: f64,
     over: Tally,
     reads: Reads,
@@ -128,13 +132,16 @@ fn measure(args: &Args, server: &Server, mut attempts: Attempts) -> Result<Measu
         .collect();
     let waiting = clients.split_off(ROUNDS[ROUNDS.len() - 1]);
     let per_second = |tally: &Tally| tally.accepted as f64 / f64::from(args.seconds);
-    let mut rounds = Vec::new();
-    for connections in ROUNDS {
+    let mut taken_by = |connections: usize| {
         let mut rest = clients.split_off(connections);
-        rounds.push(per_second(&runtime.block_on(closed(&mut clients, args.seconds))));
+        let taken = per_second(&runtime.block_on(closed(&mut clients, args.seconds)));
         clients.append(&mut rest);
-    }
-    let rate = rounds.iter().copied().fold(0.0, f64::max) * TIMES / f64::from(args.batch);
+        taken
+    };
+    let rounds = ROUNDS.map(&mut taken_by);
+    let best = (0..ROUNDS.len()).max_by(|a, b| rounds[*a].total_cmp(&rounds[*b])).unwrap_or(0);
+    let capacity = taken_by(ROUNDS[best]);
+    let rate = capacity * TIMES / f64::from(args.batch);
     if rate <= 0.0 {
         return Err(Failure::environment(format!("http://{address} took no events")));
     }
@@ -150,8 +157,8 @@ fn measure(args: &Args, server: &Server, mut attempts: Attempts) -> Result<Measu
         .and_then(|reads| reads)
         .map_err(|e| Failure::environment(format!("http://{address}: {e}")))?;
     let overloaded = server.memory();
-    let after = per_second(&runtime.block_on(closed(&mut clients, args.seconds)));
-    Ok(Measured { rounds, after, over, reads, before, overloaded })
+    let after = taken_by(ROUNDS[best]);
+    Ok(Measured { rounds, capacity, after, over, reads, before, overloaded })
 }
 
 /// Reads the view for payments about to be made, at equal distances; latency counts from the moment
@@ -180,7 +187,7 @@ fn read(server: SocketAddr, mut attempts: Attempts, until: Instant) -> std::io::
 impl Measured {
     fn report(&mut self, args: &Args) -> Result<(), Failure> {
         let seconds = f64::from(args.seconds);
-        let capacity = self.rounds.iter().copied().fold(0.0, f64::max);
+        let capacity = self.capacity;
         let over = self.over;
         let goodput = over.accepted as f64 / seconds;
         let ratio = goodput / capacity;
@@ -222,8 +229,9 @@ impl Measured {
         } else {
             for (connections, events) in ROUNDS.iter().zip(&self.rounds) {
                 let events = grouped(*events as u64);
-                say!("capacity  {events} events a second, {connections} connections")?;
+                say!("taken     {events} events a second, {connections} connections")?;
             }
+            say!("capacity  {} events a second, the best once more", grouped(capacity as u64))?;
             say!("offered   {} events a second", grouped(offered as u64))?;
             say!("goodput   {} a second, {ratio:.2} of the capacity", grouped(goodput as u64))?;
             say!("after     {} events a second", grouped(self.after as u64))?;
