@@ -332,9 +332,12 @@ impl KeyState {
         let Some(extra) = &mut self.extra else { return };
         if !shape.ordered && !extra.ids.is_empty() {
             let rows = self.rows.times(shape.stride, skipped, Gap::default());
-            let settled = rows.count_until(horizon.exact_from.0.saturating_sub(1));
             let first = rows.len() - extra.ids.len();
-            extra.ids.remove_front(settled.saturating_sub(first));
+            // Most of the time none is settled: one look then, instead of a search.
+            if rows.time(first) < horizon.exact_from.0 {
+                let settled = rows.count_until(horizon.exact_from.0.saturating_sub(1));
+                extra.ids.remove_front(settled.saturating_sub(first));
+            }
         }
         self.drop_empty_extra(shape);
     }
@@ -652,22 +655,20 @@ impl KeyState {
     /// several keys this way lets their cache misses overlap.
     #[inline]
     pub fn peek(&self) -> u64 {
-        match &self.index {
+        let rows = match &self.index {
             Some(index) => index.peek() ^ self.rows.peek_last(),
             None => self.rows.peek() ^ self.rows.peek_last(),
-        }
+        };
+        rows ^ self.extra.as_ref().map_or(0, |extra| u64::from(extra.ids.are_many()))
     }
 
     /// As [`KeyState::peek`], for what this event will need of a busy key.
     #[inline]
     pub fn peek_for(&self, shape: &Shape, arguments: &Arguments, row: usize) -> u64 {
-        match &self.index {
-            Some(index) => {
-                let rows = self.rows.view(shape.stride, index.skipped());
-                index.peek_for(shape, rows, arguments, row)
-            }
-            None => 0,
-        }
+        let Some(index) = &self.index else { return 0 };
+        let rows = self.rows.view(shape.stride, index.skipped());
+        let ids = self.extra.as_ref().map_or(0, |extra| extra.ids.len() as u64);
+        ids ^ index.peek_for(shape, rows, arguments, row)
     }
 
     /// Bytes held for this key, this struct included.

@@ -229,8 +229,6 @@ impl Engine {
         let applied = self.judge(partition, batch, received);
         let rows = applied.rows(Fate::Applied);
         self.add(partition.stream, batch, &rows, horizon)?;
-        let state = &mut self.streams[partition.stream];
-        state.remembered.forget_before(state.clock.watermark);
         Ok(applied)
     }
 

@@ -135,8 +135,6 @@ impl Ordered {
         if self.waiting.len() > limit {
             return Err(EngineError::Pending { limit });
         }
-        let state = &mut self.engine.streams[partition.stream];
-        state.remembered.forget_before(state.clock.watermark);
         Ok(applied)
     }
 

@@ -34,24 +34,34 @@ pub(crate) struct Remembered {
     secret: SipHasher13,
 }
 
-/// An id's time stays in the table after it has lost its meaning; such entries go all at once when
-/// there are as many of them as of others. So an event costs one look into one table.
 #[derive(Clone, Debug)]
 enum Times {
     Int(Table<u64>),
     Text(Table<[u64; 2]>),
 }
 
+/// Ids in parts, which one is told by their hash: a part that grows or is purged holds nobody up,
+/// as one table of millions of ids would.
 #[derive(Clone, Debug)]
 struct Table<I> {
-    ids: HashTable<(I, EventTime)>,
+    parts: Vec<Part<I>>,
     hasher: DefaultHashBuilder,
+}
+
+/// An id's time stays in its part after it has lost its meaning; such entries go all at once when
+/// there are as many of them as of others. So an event costs one look into one part.
+#[derive(Clone, Debug)]
+struct Part<I> {
+    ids: HashTable<(I, EventTime)>,
     /// At this many ids the ones without a meaning are dropped.
     purge_at: usize,
 }
 
-/// A table is not purged below this many ids.
-const PURGE_MIN: usize = 1_024;
+const PARTS: usize = 256;
+/// Above the bits that find an id in its part.
+const PART_SHIFT: u32 = 40;
+/// A part is not purged below this many ids.
+const PURGE_MIN: usize = 16;
 
 impl Remembered {
     /// `text` says whether ids are strings, else they are integers.
@@ -113,15 +123,6 @@ impl Remembered {
         }
     }
 
-    /// Ids behind the watermark have no meaning any more.
-    #[inline]
-    pub(crate) fn forget_before(&mut self, watermark: EventTime) {
-        match &mut self.times {
-            Times::Int(table) => table.forget_before(watermark),
-            Times::Text(table) => table.forget_before(watermark),
-        }
-    }
-
     /// The ids that came since the last call.
     pub(crate) fn take_new(&mut self) -> Vec<(IdHash, EventTime)> {
         std::mem::take(&mut self.new)
@@ -132,11 +133,9 @@ impl Remembered {
         let whole = |halves: [u64; 2]| u128::from(halves[0]) | u128::from(halves[1]) << 64;
         let mut all: Vec<_> = match &self.times {
             Times::Int(table) => {
-                table.ids.iter().map(|(id, t)| (IdHash(u128::from(*id)), *t)).collect()
+                table.iter().map(|(id, t)| (IdHash(u128::from(*id)), *t)).collect()
             }
-            Times::Text(table) => {
-                table.ids.iter().map(|(id, t)| (IdHash(whole(*id)), *t)).collect()
-            }
+            Times::Text(table) => table.iter().map(|(id, t)| (IdHash(whole(*id)), *t)).collect(),
         };
         all.sort_unstable();
         all
@@ -145,8 +144,8 @@ impl Remembered {
     /// Ids held: those that have a meaning, and at most about as many others.
     pub(crate) fn len(&self) -> usize {
         match &self.times {
-            Times::Int(table) => table.ids.len(),
-            Times::Text(table) => table.ids.len(),
+            Times::Int(table) => table.len(),
+            Times::Text(table) => table.len(),
         }
     }
 }
@@ -177,14 +176,17 @@ impl Id for [u64; 2] {
 
 impl<I: Id> Table<I> {
     fn new() -> Table<I> {
-        let hasher = DefaultHashBuilder::default();
-        Table { ids: HashTable::new(), hasher, purge_at: PURGE_MIN }
+        let part = || Part { ids: HashTable::new(), purge_at: PURGE_MIN };
+        let parts = std::iter::repeat_with(part).take(PARTS).collect();
+        Table { parts, hasher: DefaultHashBuilder::default() }
     }
 
     #[inline]
     fn see(&mut self, id: I, time: EventTime, watermark: EventTime, late: bool) -> Seen {
         let hasher = &self.hasher;
-        match self.ids.entry(id.bucket(hasher), |e| e.0 == id, |e| e.0.bucket(hasher)) {
+        let bucket = id.bucket(hasher);
+        let part = &mut self.parts[part_of(bucket)];
+        match part.ids.entry(bucket, |e| e.0 == id, |e| e.0.bucket(hasher)) {
             Entry::Occupied(entry) if entry.get().1 >= watermark => Seen::Before,
             Entry::Occupied(_) | Entry::Vacant(_) if late => Seen::Late,
             Entry::Occupied(mut entry) => {
@@ -193,35 +195,53 @@ impl<I: Id> Table<I> {
             }
             Entry::Vacant(entry) => {
                 entry.insert((id, time));
+                if part.ids.len() >= part.purge_at {
+                    part.purge(watermark, hasher);
+                }
                 Seen::New
             }
         }
     }
 
     fn contains(&self, id: I, watermark: EventTime) -> bool {
-        let found = self.ids.find(id.bucket(&self.hasher), |e| e.0 == id);
+        let bucket = id.bucket(&self.hasher);
+        let found = self.parts[part_of(bucket)].ids.find(bucket, |e| e.0 == id);
         found.is_some_and(|e| e.1 >= watermark)
     }
 
+    /// Remembers an id whose event is not behind the watermark, whatever is known of it.
     fn set(&mut self, id: I, time: EventTime) {
-        self.see(id, time, EventTime::MAX, false);
-    }
-
-    #[inline]
-    fn forget_before(&mut self, watermark: EventTime) {
-        if self.ids.len() >= self.purge_at {
-            self.purge(watermark);
+        let hasher = &self.hasher;
+        let bucket = id.bucket(hasher);
+        let part = &mut self.parts[part_of(bucket)];
+        match part.ids.entry(bucket, |e| e.0 == id, |e| e.0.bucket(hasher)) {
+            Entry::Occupied(mut entry) => entry.get_mut().1 = time,
+            Entry::Vacant(entry) => drop(entry.insert((id, time))),
         }
     }
 
+    fn iter(&self) -> impl Iterator<Item = &(I, EventTime)> {
+        self.parts.iter().flat_map(|part| part.ids.iter())
+    }
+
+    fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.ids.len()).sum()
+    }
+}
+
+#[inline]
+fn part_of(bucket: u64) -> usize {
+    (bucket >> PART_SHIFT) as usize % PARTS
+}
+
+impl<I: Id> Part<I> {
     #[cold]
-    fn purge(&mut self, watermark: EventTime) {
+    fn purge(&mut self, watermark: EventTime, hasher: &DefaultHashBuilder) {
         let kept = self.ids.iter().filter(|e| e.1 >= watermark).count();
         self.purge_at = (2 * kept).max(PURGE_MIN);
         let mut ids = HashTable::with_capacity(self.purge_at);
         for entry in self.ids.iter().filter(|e| e.1 >= watermark) {
-            let bucket = entry.0.bucket(&self.hasher);
-            ids.insert_unique(bucket, *entry, |e| e.0.bucket(&self.hasher));
+            ids.insert_unique(entry.0.bucket(hasher), *entry, |e| e.0.bucket(hasher));
         }
         self.ids = ids;
     }
