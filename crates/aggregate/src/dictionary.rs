@@ -13,18 +13,23 @@ const LINEAR_MAX: usize = 16;
 const UNUSED_MAX: usize = 32;
 
 /// Strings by index, in order of first use. Indexes stay valid until [`Dictionary::compact`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dictionary(Option<Box<Strings>>);
+
+const _: () = assert!(size_of::<Dictionary>() == 8, "keys without strings pay for it as well");
+
 #[derive(Clone, Debug)]
-pub(crate) enum Dictionary {
+enum Strings {
     /// Most keys have few strings.
     Few(ShortList),
     Many(Box<Table>),
 }
 
-const _: () = assert!(size_of::<Dictionary>() == 16);
+const _: () = assert!(size_of::<Strings>() == 16);
 
 /// Strings end to end, found by hash.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Table {
+struct Table {
     text: String,
     ends: Vec<u32>,
     places: HashTable<u32>,
@@ -32,85 +37,111 @@ pub(crate) struct Table {
     compact_at: usize,
 }
 
-impl Default for Dictionary {
-    fn default() -> Dictionary {
-        Dictionary::Few(ShortList::default())
-    }
-}
-
 impl Dictionary {
     pub(crate) fn len(&self) -> usize {
-        match self {
-            Dictionary::Few(list) => list.len(),
-            Dictionary::Many(table) => table.ends.len(),
-        }
+        self.0.as_ref().map_or(0, |strings| strings.len())
     }
 
     pub(crate) fn get(&self, index: u64) -> &str {
-        match self {
-            Dictionary::Few(list) => list
-                .get(index as usize)
-                .map_or("", |bytes| std::str::from_utf8(bytes).expect("it was a string")),
-            Dictionary::Many(table) => table.get(index),
-        }
+        self.0.as_ref().map_or("", |strings| strings.get(index))
     }
 
     /// The index of `s`, which is added if it is new.
     pub(crate) fn intern(&mut self, s: &str) -> u64 {
+        self.0.get_or_insert_default().intern(s)
+    }
+
+    /// Whether so many strings have come that it is worth looking for unused ones.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.as_ref().is_some_and(|strings| strings.is_full())
+    }
+
+    /// Keeps the strings marked `true`; returns the new index of each old one.
+    pub(crate) fn compact(&mut self, used: &[bool]) -> Vec<u64> {
+        self.0.as_mut().map_or_else(Vec::new, |strings| strings.compact(used))
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |strings| size_of::<Strings>() + strings.heap_bytes())
+    }
+}
+
+impl Default for Strings {
+    fn default() -> Strings {
+        Strings::Few(ShortList::default())
+    }
+}
+
+impl Strings {
+    fn len(&self) -> usize {
+        match self {
+            Strings::Few(list) => list.len(),
+            Strings::Many(table) => table.ends.len(),
+        }
+    }
+
+    fn get(&self, index: u64) -> &str {
+        match self {
+            Strings::Few(list) => list
+                .get(index as usize)
+                .map_or("", |bytes| std::str::from_utf8(bytes).expect("it was a string")),
+            Strings::Many(table) => table.get(index),
+        }
+    }
+
+    fn intern(&mut self, s: &str) -> u64 {
         if let Some(found) = self.find(s) {
             return u64::from(found);
         }
         let index = self.len();
         match self {
-            Dictionary::Few(list) => {
+            Strings::Few(list) => {
                 if index >= LINEAR_MAX || !list.insert(index, s.as_bytes()) {
                     let mut table = Box::new(Table::default());
                     (0..index as u64).for_each(|i| table.push(self.get(i)));
                     table.push(s);
-                    *self = Dictionary::Many(table);
+                    *self = Strings::Many(table);
                 }
             }
-            Dictionary::Many(table) => table.push(s),
+            Strings::Many(table) => table.push(s),
         }
         index as u64
     }
 
-    pub(crate) fn find(&self, s: &str) -> Option<u32> {
+    fn find(&self, s: &str) -> Option<u32> {
         match self {
-            Dictionary::Few(list) => {
+            Strings::Few(list) => {
                 list.iter().position(|other| other == s.as_bytes()).map(|i| i as u32)
             }
-            Dictionary::Many(table) => {
+            Strings::Many(table) => {
                 table.places.find(hash(s), |i| table.get(u64::from(*i)) == s).copied()
             }
         }
     }
 
-    /// Whether so many strings have come that it is worth looking for unused ones.
-    pub(crate) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         match self {
-            Dictionary::Few(_) => false,
-            Dictionary::Many(table) => table.ends.len() >= table.compact_at.max(UNUSED_MAX),
+            Strings::Few(_) => false,
+            Strings::Many(table) => table.ends.len() >= table.compact_at.max(UNUSED_MAX),
         }
     }
 
-    /// Keeps the strings marked `true`; returns the new index of each old one.
-    pub(crate) fn compact(&mut self, used: &[bool]) -> Vec<u64> {
-        let mut kept = Dictionary::default();
+    fn compact(&mut self, used: &[bool]) -> Vec<u64> {
+        let mut kept = Strings::default();
         let map = used.iter().enumerate();
         let map = map.map(|(i, used)| if *used { kept.intern(self.get(i as u64)) } else { 0 });
         let map = map.collect();
-        if let Dictionary::Many(table) = &mut kept {
+        if let Strings::Many(table) = &mut kept {
             table.compact_at = table.ends.len() * 2;
         }
         *self = kept;
         map
     }
 
-    pub(crate) fn heap_bytes(&self) -> usize {
+    fn heap_bytes(&self) -> usize {
         match self {
-            Dictionary::Few(list) => list.heap_bytes(),
-            Dictionary::Many(table) => {
+            Strings::Few(list) => list.heap_bytes(),
+            Strings::Many(table) => {
                 size_of::<Table>()
                     + table.text.capacity()
                     + table.ends.capacity() * 4

@@ -88,7 +88,7 @@ pub(crate) struct Extra {
     pub(crate) removed: Option<Box<Removed>>,
 }
 
-const _: () = assert!(size_of::<Extra>() == 40);
+const _: () = assert!(size_of::<Extra>() == 32);
 
 /// What is left of rows that went.
 #[derive(Clone, Debug, Default)]
