@@ -7,8 +7,8 @@
 //!
 //! A row that belongs before many others moves them all. Where several such events of one key come
 //! together, room for them is made at once, and they are put into it one after the other; so the
-//! many move once for all of them. Room that is left is closed before anything else looks at the
-//! key.
+//! many move once for all of them. Room that is left is closed before the key is read, captured, or
+//! swept.
 
 use millrace_event::EventId;
 
@@ -45,7 +45,7 @@ impl KeyState {
         at: usize,
         words: &[u64],
         id: Option<&EventId>,
-        together: usize,
+        together: impl FnOnce() -> usize,
     ) {
         if at == self.times(shape).len() {
             // Later rows move no others.
@@ -53,7 +53,7 @@ impl KeyState {
             return self.insert_row(shape, at, words, id);
         }
         if self.gap().room == 0 {
-            self.make_room(shape, at, together.max(1));
+            self.open_gap(shape, at, together().max(1));
         }
         self.move_gap(shape, at);
         let stride = shape.stride;
@@ -86,7 +86,7 @@ impl KeyState {
         self.set_gap(Gap::default());
     }
 
-    fn make_room(&mut self, shape: &Shape, at: usize, room: usize) {
+    fn open_gap(&mut self, shape: &Shape, at: usize, room: usize) {
         let (stride, from) = (shape.stride, self.skipped() + at);
         if let Rows::Wide(buffer) = &mut self.rows {
             let end = buffer.len();

@@ -194,7 +194,7 @@ impl KeyState {
         let mut words: SmallVec<[u64; 16]> = SmallVec::from_elem(0, shape.stride);
         self.fill(shape, arguments, row, &mut words);
         if self.is_before_many(shape, at) {
-            self.insert_before_many(shape, at, &words, id, together());
+            self.insert_before_many(shape, at, &words, id, together);
         } else {
             self.insert_row(shape, at, &words, id);
         }
@@ -651,8 +651,8 @@ impl KeyState {
         }
     }
 
-    /// Reads one word of the rows, so that they are in the cache when they are needed: looking at
-    /// several keys this way lets their cache misses overlap.
+    /// Reads a word of the rows, and where the ids are, so that they are in the cache when they are
+    /// needed: looking at several keys this way lets their cache misses overlap.
     #[inline]
     pub fn peek(&self) -> u64 {
         let rows = match &self.index {

@@ -244,6 +244,35 @@ fn check_parts(shape: &Shape, steps: &[Step]) -> usize {
     most
 }
 
+/// Reads one key many times in this order of the places; some of the reads lie too far back.
+fn check_places(shape: &Shape, steps: &[Step], order: &[usize]) {
+    let (mut state, mut newest) = (KeyState::default(), 10_000);
+    for (number, step) in (0..).zip(steps) {
+        newest += step.ahead.max(0);
+        let horizon = Horizon::at(shape, EventTime(newest - HISTORY));
+        let batch = batch(number, newest, step);
+        let arguments = Arguments::evaluate(shape, &batch);
+        state.insert(shape, &arguments, 0, None, horizon);
+    }
+    let horizon = Horizon::at(shape, EventTime(newest));
+    let at = |place: usize| match place % 97 {
+        0 => EventTime(newest - 1),
+        _ => EventTime(newest + place as i64),
+    };
+    let mut readings = Readings::default();
+    readings.prepare(shape, order.len());
+    for place in order {
+        state.clone().read_deferred(shape, at(*place), horizon, &mut readings, *place);
+    }
+    let mut got = columns(shape);
+    readings.finish(shape, &mut got);
+    for place in 0..order.len() {
+        let got: Vec<Column> = got.iter().map(|column| column.select(&[place as u32])).collect();
+        let expected = read(&mut state.clone(), shape, &Position::Time(at(place)), horizon);
+        assert_same(shape, &got, &expected, &format!("place {place}"));
+    }
+}
+
 const SIMPLE: [(Function, Option<usize>, Option<usize>); 14] = [
     (Function::Count, None, None),
     (Function::Count, None, Some(0)),
@@ -275,6 +304,14 @@ proptest! {
         let shape = shape(&SIMPLE, false);
         assert!(shape.is_deferred());
         check(&shape, &steps);
+    }
+
+    #[test]
+    fn reads_come_to_their_places_in_any_order(
+        steps in steps(),
+        order in Just((0..600).collect::<Vec<usize>>()).prop_shuffle(),
+    ) {
+        check_places(&shape(&SIMPLE, false), &steps, &order);
     }
 
     #[test]

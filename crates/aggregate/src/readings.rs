@@ -1,8 +1,9 @@
-//! Values of many reads, held cell by cell until they are made into columns.
+//! What many reads found, held until it is made into columns.
 //!
 //! A read leaves a few numbers per cell here (how many, their sum, the largest, …); what the
-//! aggregates are made of. [`Readings::finish`] then makes the columns, each in a loop of its own. Only for shapes whose values need nothing else of the key
-//! ([`Shape::is_deferred`]).
+//! aggregates are made of. [`Readings::finish`] then makes the columns, some hundred reads at a
+//! time, each column in a loop of its own. Only for shapes whose values need nothing else of the
+//! key ([`Shape::is_deferred`]).
 
 use millrace_event::{Column, Mark, State};
 use ruint::aliases::U256;
@@ -21,12 +22,13 @@ use crate::{Function, Layout};
 const BAD: u64 = 1 << 32;
 const LIMITED: u64 = 1 << 33;
 
-/// Reads that are made into columns together: as many as stay in the nearest cache.
+/// Reads that are made into columns together: the records of most shapes then stay in the nearest
+/// cache.
 const BLOCK: usize = 256;
 
 /// Reads of one group's keys. Each has a place, in which its record lies: the cells one after the
-/// other, of each only what its aggregates need ([`crate::shape::Record`]). So reads may come in any
-/// order, and one of them touches few lines of the cache.
+/// other, of each only what its aggregates need ([`Record`]). So reads may come in any order, and
+/// one of them touches few lines of the cache.
 #[derive(Debug, Default)]
 pub struct Readings {
     /// Longer than needed: what lies behind is of earlier reads.
@@ -94,7 +96,7 @@ impl Reading {
 impl Readings {
     /// Makes room for `reads` reads; each place must be read once before [`Readings::finish`].
     pub fn prepare(&mut self, shape: &Shape, reads: usize) {
-        let words = reads * shape.record;
+        let words = reads * shape.record_words;
         if self.words.len() < words {
             self.words.resize(words, 0);
         }
@@ -105,7 +107,7 @@ impl Readings {
     #[inline]
     pub(crate) fn begin(&mut self, shape: &Shape, place: usize, t: i64, removed_to: i64) {
         self.begun += 1;
-        self.at = place * shape.record;
+        self.at = place * shape.record_words;
         self.marks.clear();
         let known = shape.widths.iter().map(|width| t.saturating_sub(*width) >= removed_to);
         self.marks.extend(known.map(|known| if known { 0 } else { LIMITED }));
@@ -114,7 +116,7 @@ impl Readings {
     /// Of the read at hand, and the marks of its windows.
     #[inline]
     pub(crate) fn record(&mut self, shape: &Shape) -> (&mut [u64], &[u64]) {
-        (&mut self.words[self.at..][..shape.record], &self.marks)
+        (&mut self.words[self.at..][..shape.record_words], &self.marks)
     }
 
     #[inline]
@@ -300,11 +302,11 @@ impl Readings {
     /// Appends one value per place to each column, one column per aggregate, and forgets the reads.
     pub fn finish(&mut self, shape: &Shape, out: &mut [Column]) {
         assert_eq!(self.begun, self.places, "a place was not read");
-        let words = &self.words[..self.places * shape.record];
-        for words in words.chunks(BLOCK * shape.record.max(1)) {
+        let words = &self.words[..self.places * shape.record_words];
+        for words in words.chunks(BLOCK * shape.record_words.max(1)) {
             for (output, column) in shape.outputs.iter().zip(&mut *out) {
                 let record = &shape.cells[output.cell].record;
-                Block { words, length: shape.record, record }.finish(output, column);
+                Block { words, length: shape.record_words, record }.finish(output, column);
             }
         }
         (self.places, self.begun) = (0, 0);
@@ -396,7 +398,11 @@ impl<'a> Block<'a> {
     /// One value after the other, whatever its state.
     fn finish_slowly(self, output: &Output, column: &mut Column) {
         for words in self.words.chunks_exact(self.length) {
-            push_output(output, &self.record.contents(words), None, column);
+            let mut contents = self.record.contents(words);
+            if matches!(output.function, Function::Stddev | Function::Variance) {
+                contents.rare().squares = self.record.squares(words);
+            }
+            push_output(output, &contents, None, column);
         }
     }
 }
@@ -406,7 +412,7 @@ impl Record {
     fn contents(&self, words: &[u64]) -> Contents {
         let word = |at: usize| words.get(at).copied().unwrap_or(0);
         let count = words[self.count];
-        let mut contents = Contents {
+        Contents {
             count: u64::from(count as u32),
             limited: count & LIMITED != 0,
             bad: u64::from(count & BAD != 0),
@@ -415,12 +421,12 @@ impl Record {
             max: word(self.max) as i64,
             distinct: word(self.distinct) as usize,
             rare: None,
-        };
-        if let Some(Ok(limbs)) = words.get(self.squares..self.squares + 4).map(<[u64; 4]>::try_from)
-        {
-            contents.rare().squares = U256::from_limbs(limbs);
         }
-        contents
+    }
+
+    fn squares(&self, words: &[u64]) -> U256 {
+        let limbs = words.get(self.squares..).and_then(|words| words.first_chunk::<4>());
+        limbs.map_or(U256::ZERO, |limbs| U256::from_limbs(*limbs))
     }
 }
 

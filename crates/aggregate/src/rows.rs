@@ -8,8 +8,8 @@ use crate::packed::Packed;
 
 /// Rows of `stride` words each; word 0 is the event time. A quiet key has them packed. Of wide rows,
 /// removing many from the front is O(1) amortised: rows are skipped first, and moved when more than
-/// half of the buffer is skipped. How many are skipped is kept by whoever has many rows, the index
-/// of a busy key.
+/// half of the buffer is skipped, or a quarter of a full one. How many are skipped is kept by
+/// whoever has many rows, the index of a busy key.
 #[derive(Clone, Debug)]
 pub(crate) enum Rows {
     Packed(Packed),

@@ -202,7 +202,7 @@ pub struct Shape {
     /// Per place of members, the argument they come from.
     pub(crate) member_inputs: Vec<usize>,
     /// Words of the record of a read, see [`Record`].
-    pub(crate) record: usize,
+    pub(crate) record_words: usize,
     /// Whether values can wait in [`crate::Readings`] until they are made into columns.
     pub(crate) deferred: bool,
     /// Per cell, its outputs.
@@ -236,7 +236,7 @@ impl Shape {
             moving_of: vec![Vec::new(); layout.windows.len()],
             sizes: Sizes::default(),
             member_inputs: Vec::new(),
-            record: 0,
+            record_words: 0,
             deferred: false,
             outputs_of: Vec::new(),
             widths: Vec::new(),
@@ -284,6 +284,11 @@ impl Shape {
 
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Words that a read leaves in [`crate::Readings`].
+    pub fn record_words(&self) -> usize {
+        self.record_words
     }
 
     /// Whether the order of equal times matters: every event then needs its id.
@@ -377,7 +382,7 @@ impl Shape {
                 min: next(&mut sizes.fronts, cell.needs.has(Needs::MIN)),
                 max: next(&mut sizes.fronts, cell.needs.has(Needs::MAX)),
             };
-            let words = &mut self.record;
+            let words = &mut self.record_words;
             cell.record = Record {
                 count: next(words, true),
                 sum: next_words(words, 2, sums),

@@ -45,6 +45,8 @@ pub enum ApiError {
     BodyTimeout { limit: Duration },
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge { limit: usize },
+    #[error("more than {limit} objects of the list cannot be read; none of it was taken")]
+    TooManyDead { limit: usize },
     #[error("the body is of the type {given}")]
     UnsupportedMediaType { given: String, hint: &'static str },
     #[error("the body is encoded as {given}")]
@@ -122,6 +124,7 @@ impl ApiError {
             ApiError::MethodNotAllowed { .. } => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             ApiError::BodyTimeout { .. } => (S::REQUEST_TIMEOUT, "body_timeout"),
             ApiError::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            ApiError::TooManyDead { .. } => (S::BAD_REQUEST, "too_many_dead"),
             ApiError::UnsupportedMediaType { .. } | ApiError::UnsupportedEncoding { .. } => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
@@ -162,6 +165,9 @@ impl ApiError {
             ApiError::UnknownRoute { .. } => "GET /v1/openapi.json lists what there is",
             ApiError::BodyBroken | ApiError::BodyTimeout { .. } | ApiError::Stopping => SEND_AGAIN,
             ApiError::BodyTooLarge { .. } => "send it in parts",
+            ApiError::TooManyDead { .. } => {
+                "look at whether the list belongs to this stream; send it in parts, or as lines"
+            }
             ApiError::UnsupportedEncoding { .. } => {
                 "send it as it is, without Content-Encoding: `gunzip -c file | curl …`"
             }
@@ -200,6 +206,7 @@ impl ApiError {
             | ApiError::MethodNotAllowed { .. }
             | ApiError::BodyTimeout { .. }
             | ApiError::BodyTooLarge { .. }
+            | ApiError::TooManyDead { .. }
             | ApiError::UnsupportedMediaType { .. }
             | ApiError::UnsupportedEncoding { .. }
             | ApiError::HostRefused { .. }

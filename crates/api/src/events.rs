@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::HeaderMap;
 use memchr::{memchr_iter, memrchr};
-use millrace_connector::{DeadLetter, Decoded, JsonDecoder, Position, UnknownFields};
+use millrace_connector::{DeadLetter, Decoded, Error, JsonDecoder, Position, UnknownFields};
 use millrace_event::Schema;
 use millrace_stream::live::{DeadEvent, Live};
 
@@ -170,8 +170,10 @@ impl Chunk<'_> {
             Format::Lines => decoder.lines(self.bytes, HTTP),
             Format::Document => decoder.document(self.bytes, HTTP),
         };
-        let too_large = |_| ApiError::BodyTooLarge { limit: service.settings.records.body_bytes };
-        let Decoded { batch, dead, unknown, .. } = decoded.map_err(too_large)?;
+        let Decoded { batch, dead, unknown, .. } = decoded.map_err(|error| match error {
+            Error::TooManyDead { limit, .. } => ApiError::TooManyDead { limit },
+            _ => ApiError::BodyTooLarge { limit: service.settings.records.body_bytes },
+        })?;
         count_unknown(service, stream, &unknown);
         let name = &service.plan.streams[stream].schema.stream;
         let letters = dead.into_iter().map(|letter| self.letter(name, letter)).collect();

@@ -35,6 +35,11 @@ pub enum Error {
     Delimiter { delimiter: u8 },
     #[error("{origin}: a body of {given} bytes, and the limit is {limit}; send it in parts")]
     BodyTooLarge { origin: String, given: usize, limit: usize },
+    #[error(
+        "{origin}: more than {limit} objects of one list cannot be read; send the list in parts, and \
+         look at whether it belongs to this stream"
+    )]
+    TooManyDead { origin: String, limit: usize },
     #[error("{}: cannot resume at {position}: {cause}", path.display())]
     Resume { path: PathBuf, position: crate::Position, cause: &'static str },
     #[error("{}: {source}", path.display())]

@@ -230,7 +230,7 @@ impl Column {
         }
     }
 
-    /// Makes room for so many more cells; texts make their own.
+    /// Makes room for so many more cells; the bytes of texts make their own.
     pub fn reserve(&mut self, rows: usize) {
         match &mut self.data {
             Data::Word(v) => v.reserve(rows),

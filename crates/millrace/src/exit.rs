@@ -187,6 +187,7 @@ impl From<millrace_connector::Error> for Failure {
             | Error::MissingColumn { .. }
             | Error::ColumnType { .. }
             | Error::BodyTooLarge { .. }
+            | Error::TooManyDead { .. }
             | Error::Resume { .. }
             | Error::Parquet { .. } => Exit::User,
         };

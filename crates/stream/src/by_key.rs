@@ -28,8 +28,8 @@ impl Placed {
     }
 }
 
-/// Sorts rows, which come by ascending place, by slot; those of a slot stay in order. `spare` is room
-/// to work in.
+/// Sorts rows, which come by ascending place, by slot; those of a slot stay in order. `spare` is
+/// room to work in.
 pub(crate) fn sort_by_slot(rows: &mut Vec<Placed>, spare: &mut Vec<Placed>) {
     if rows.len() < RADIX_MIN {
         return rows.sort_unstable();

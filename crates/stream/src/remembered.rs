@@ -216,7 +216,11 @@ impl<I: Id> Table<I> {
         let part = &mut self.parts[part_of(bucket)];
         match part.ids.entry(bucket, |e| e.0 == id, |e| e.0.bucket(hasher)) {
             Entry::Occupied(mut entry) => entry.get_mut().1 = time,
-            Entry::Vacant(entry) => drop(entry.insert((id, time))),
+            Entry::Vacant(entry) => {
+                entry.insert((id, time));
+                // All that a checkpoint has had a meaning: there is nothing to purge yet.
+                part.purge_at = part.purge_at.max(2 * part.ids.len());
+            }
         }
     }
 

@@ -18,6 +18,13 @@ const LOOKAHEAD: usize = 16;
 /// and so few that what is read of them stays in the cache.
 const TOGETHER: usize = 4_096;
 
+/// Words of what is read of them, at most: a group of many aggregates takes fewer rows together.
+const READ_WORDS: usize = 64 << 10;
+
+/// How far ahead is looked for more events of a key when one of them is late: room among the key's
+/// rows is made for so many at once.
+const LATE_TOGETHER: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct Shard {
     /// By group.
@@ -80,10 +87,13 @@ impl Shard {
             warm(table, input, placed, rows);
             for of_key in placed.chunk_by(|a, b| a.slot() == b.slot()) {
                 let slot = of_key[0].slot();
-                let more = rest.iter().take_while(|placed| placed.slot() == slot);
+                let of_slot = |placed: &&Placed| placed.slot() == slot;
+                let more = || rest.iter().take(LATE_TOGETHER).take_while(of_slot).count();
+                // Where room is open among the rows of a key, it is in memory, and captured if it
+                // belongs to a checkpoint: nothing here looks at it but for what comes next.
                 let state = table.change(slot, shape, cold)?;
                 for (done, placed) in of_key.iter().enumerate() {
-                    let together = || of_key.len() - done + more.clone().count();
+                    let together = || of_key.len() - done + more();
                     let row = rows[placed.place()] as usize;
                     state.insert_together(shape, arguments, row, ids.get(row), horizon, together);
                 }
@@ -133,7 +143,8 @@ impl Shard {
         out: &mut [Column],
     ) -> Result<(), String> {
         out.iter_mut().for_each(|column| column.reserve(rows.len()));
-        rows.chunks(TOGETHER).try_for_each(|rows| self.read_and_apply_some(input, rows, out))
+        let together = (READ_WORDS / input.shape.record_words().max(1)).clamp(LOOKAHEAD, TOGETHER);
+        rows.chunks(together).try_for_each(|rows| self.read_and_apply_some(input, rows, out))
     }
 
     fn read_and_apply_some(

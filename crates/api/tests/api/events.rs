@@ -54,6 +54,17 @@ fn a_list_and_a_single_object_are_taken_too() {
 }
 
 #[test]
+fn a_list_of_which_too_much_cannot_be_read_is_not_taken_at_all() {
+    let world = World::new();
+    let list = format!("[{},{}]", order(1, 1, "a", "1"), vec!["1"; (1 << 16) + 1].join(","));
+    let refused = world.json(ORDERS, &list);
+    assert_eq!((refused.status, refused.code().as_str()), (400, "too_many_dead"));
+    let json = world.json(ORDERS, &format!("[{}]", order(1, 1, "a", "1"))).json();
+    assert_eq!((&json["accepted"], &json["duplicate"]), (&1.into(), &0.into()));
+    world.close();
+}
+
+#[test]
 fn a_large_body_is_taken_piece_by_piece_with_lines_counted_through() {
     let world = World::new();
     let count = 5_000;

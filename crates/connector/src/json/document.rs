@@ -11,7 +11,11 @@ use crate::columns::Cell;
 use crate::dead::Fault;
 use crate::fields::Fields;
 
-/// Reads all of `body` into `block`.
+/// Objects of one list that may be dead letters: these are held until all of it is read.
+pub(super) const DEAD_MAX: usize = 1 << 16;
+
+/// Reads all of `body` into `block`, or up to where more than [`DEAD_MAX`] objects were dead
+/// letters.
 pub(super) fn decode(fields: &Fields, body: &[u8], block: &mut Block) {
     let mut cells = vec![Cell::Null; fields.len()];
     let mut text = Text { body, at: 0, block };
@@ -23,10 +27,10 @@ pub(super) fn decode(fields: &Fields, body: &[u8], block: &mut Block) {
     }
     text.go(1);
     let mut first = true;
-    loop {
+    while text.block.dead_count() <= DEAD_MAX {
         text.skip_space();
         match text.rest().first() {
-            Some(b']') if first => break,
+            Some(b']') if first => return text.end(),
             Some(_) => {}
             None => return text.broken("the list is not closed"),
         }
@@ -41,17 +45,12 @@ pub(super) fn decode(fields: &Fields, body: &[u8], block: &mut Block) {
         text.skip_space();
         match text.rest().first() {
             Some(b',') => text.go(1),
-            Some(b']') => break,
+            Some(b']') => return text.end(),
             Some(_) => return text.broken("two objects are not separated by a comma"),
             // An element that never ends has taken the rest with it, and is a letter already.
             None if text.block.dead_count() > dead => return,
             None => return text.broken("the list is not closed"),
         }
-    }
-    text.go(1);
-    text.skip_space();
-    if !text.rest().is_empty() {
-        text.broken("something follows the list");
     }
 }
 
@@ -77,6 +76,15 @@ impl<'a> Text<'_, 'a> {
     fn skip_space(&mut self) {
         let rest = self.rest();
         self.go(rest.len() - rest.trim_ascii_start().len());
+    }
+
+    /// The bracket that closes the list comes next.
+    fn end(&mut self) {
+        self.go(1);
+        self.skip_space();
+        if !self.rest().is_empty() {
+            self.broken("something follows the list");
+        }
     }
 
     /// The rest of the body cannot be cut into records, and so is one dead letter.

@@ -64,10 +64,15 @@ impl JsonDecoder {
     ///
     /// # Errors
     /// [`Error::BodyTooLarge`] beyond [`Limits::body_bytes`]. Bad records are dead letters; where
-    /// the list itself breaks off, the rest of the body is one of them.
+    /// the list itself breaks off, the rest of the body is one of them. Beyond 65,536 of them,
+    /// [`Error::TooManyDead`].
     pub fn document(&mut self, body: &[u8], origin: &str) -> Result<Decoded, Error> {
         let mut block = self.body_block(body, origin)?;
         document::decode(&self.fields, body, &mut block);
+        let limit = document::DEAD_MAX;
+        if block.dead_count() > limit {
+            return Err(Error::TooManyDead { origin: origin.to_owned(), limit });
+        }
         Ok(block.finish())
     }
 

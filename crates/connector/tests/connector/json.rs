@@ -1,4 +1,4 @@
-use millrace_connector::{JsonDecoder, Limits, Position, row_from_json, value_to_json};
+use millrace_connector::{Error, JsonDecoder, Limits, Position, row_from_json, value_to_json};
 use millrace_event::{EventTime, KeyKind, Span, Type, Value};
 
 use crate::rows::{decimal, entity, lines, list, map, reasons, rows, schema, schema_with};
@@ -167,6 +167,16 @@ fn a_body_beyond_its_limit_is_refused_as_a_whole() {
     let longer = [body.as_slice(), b" "].concat();
     let error = decoder.document(&longer, "http").unwrap_err().to_string();
     assert_eq!(error, "http: a body of 21 bytes, and the limit is 20; send it in parts");
+}
+
+#[test]
+fn a_list_of_which_too_much_cannot_be_read_is_refused_as_a_whole() {
+    let mut decoder = JsonDecoder::new(schema_with("x?", Type::Int), Limits::default());
+    let list = |bad: usize| format!("[{}{{\"id\":1,\"at\":1}}]", "1,".repeat(bad));
+    let decoded = decoder.document(list(1 << 16).as_bytes(), "http").unwrap();
+    assert_eq!((decoded.batch.len(), decoded.dead.len()), (1, 1 << 16));
+    let error = decoder.document(list((1 << 16) + 1).as_bytes(), "http").unwrap_err();
+    assert!(matches!(error, Error::TooManyDead { limit: 65_536, .. }), "{error}");
 }
 
 #[test]

@@ -51,8 +51,9 @@ const NDJSON: &str = "application/x-ndjson";
 
 Starts a server of the payments example in a child process with a new data directory and a
 checkpoint every second, unless --url names one. Latency counts from the moment at which a request
-was to be sent. Freshness is that from an event of a card that nobody else uses to the answer that shows
-it. The same disk is synced bare before and after the load, with as many bytes as a batch of events.")]
+was to be sent. Freshness is that from an event of a card that nobody else uses to the answer that
+shows it. The same disk is synced bare before and after the load, with as many bytes as a batch of
+events.")]
 pub struct Args {
     /// How long the load is measured, after a warm-up of three seconds
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -398,8 +399,8 @@ fn read_views(
     })
 }
 
-/// Sends an event of a card on one connection, while another asks when that card was last used until
-/// it is by this event.
+/// Sends an event of a card on one connection, while another asks when that card was last used,
+/// until it is by this event.
 fn probe(
     server: SocketAddr,
     schedule: Schedule,

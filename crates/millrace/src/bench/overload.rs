@@ -32,6 +32,9 @@ const ROUNDS: [usize; 3] = [16, 64, 128];
 const OPEN_CONNECTIONS: usize = 640;
 /// The share of the capacity, before and behind the overload, that must be left.
 const RATIO_MIN: f64 = 0.8;
+/// The share of the capacity before the overload that must be there behind it: the state has grown,
+/// and the server must not be crippled.
+const AFTER_MIN: f64 = 0.5;
 /// The share of the tenfold load that must have been sent.
 const OFFERED_MIN: f64 = 0.98;
 /// How nice the generator's thread is to the server on the same machine: it gets about a tenth of a
@@ -50,9 +53,9 @@ const VIEW_PATH: &str = "/v1/views/checkout";
 
 Starts a server of the payments example in a child process with a new data directory and a
 checkpoint every second. The load comes from this process, on the same machine, from one thread of
-a lower priority: requests are made beforehand, and only the ids in them change. Ends with code 3
-when a refusal does not say when to come back, when ten times the capacity could not be sent, or
-when less than 0.8 of the capacity around it is left.")]
+a lower priority: requests are made beforehand, and only ids and times in them change. Ends with
+code 3 when a refusal does not say when to come back, when ten times the capacity could not be sent,
+or when less than 0.8 of the capacity around it is left.")]
 pub struct Args {
     /// How long each load is measured, after two seconds of warm-up
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -252,12 +255,12 @@ impl Measured {
                 say!("memory    {before} before the overload, at most {peak}")?;
             }
         }
-        verdict(&over, offered / (capacity * TIMES), ratio_around)
+        verdict(&over, offered / (capacity * TIMES), ratio_around, self.after / capacity)
     }
 }
 
 /// Whether the claim holds: all was offered, refusals say when to come back, enough is left.
-fn verdict(over: &Tally, offered: f64, ratio: f64) -> Result<(), Failure> {
+fn verdict(over: &Tally, offered: f64, ratio: f64, after: f64) -> Result<(), Failure> {
     if over.without_retry_after > 0 {
         let count = over.without_retry_after;
         return Err(Failure::environment(format!("{count} refusals without Retry-After")));
@@ -274,6 +277,11 @@ fn verdict(over: &Tally, offered: f64, ratio: f64) -> Result<(), Failure> {
             "{ratio:.2} of the capacity is left under overload; {RATIO_MIN} is the least"
         )));
     }
+    if after < AFTER_MIN {
+        return Err(Failure::environment(format!(
+            "{after:.2} of the capacity is there behind the overload; {AFTER_MIN} is the least"
+        )));
+    }
     Ok(())
 }
 
@@ -284,8 +292,9 @@ mod tests {
     #[test]
     fn a_load_that_was_not_sent_proves_nothing() {
         let fine = Tally::default();
-        assert!(verdict(&fine, 1.0, 0.8).is_ok());
-        assert!(verdict(&fine, 0.5, 1.0).is_err() && verdict(&fine, 1.0, 0.79).is_err());
-        assert!(verdict(&Tally { without_retry_after: 1, ..fine }, 1.0, 1.0).is_err());
+        assert!(verdict(&fine, 1.0, 0.8, 0.5).is_ok());
+        assert!(verdict(&fine, 0.5, 1.0, 1.0).is_err() && verdict(&fine, 1.0, 0.79, 1.0).is_err());
+        assert!(verdict(&fine, 1.0, 0.8, 0.49).is_err(), "the server is crippled");
+        assert!(verdict(&Tally { without_retry_after: 1, ..fine }, 1.0, 1.0, 1.0).is_err());
     }
 }
