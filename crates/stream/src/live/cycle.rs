@@ -24,7 +24,7 @@ use crate::checkpoint::Moving;
 use crate::engine::Engine;
 
 /// Key states captured per step, per group and shard.
-const CAPTURE_KEYS: usize = 48;
+const CAPTURE_KEYS: usize = 16;
 /// Keys looked at per step while old segments are cleaned; of these, spilled ones are read.
 const CLEAN_KEYS: usize = 64;
 /// Keys per step whose new place is noted.
