@@ -85,11 +85,6 @@ impl Ids {
         }
     }
 
-    #[inline]
-    pub(crate) fn are_many(&self) -> bool {
-        matches!(self, Ids::Many(_))
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }

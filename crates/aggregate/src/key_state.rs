@@ -659,7 +659,7 @@ impl KeyState {
             Some(index) => index.peek() ^ self.rows.peek_last(),
             None => self.rows.peek() ^ self.rows.peek_last(),
         };
-        rows ^ self.extra.as_ref().map_or(0, |extra| u64::from(extra.ids.are_many()))
+        rows ^ self.extra.as_ref().map_or(0, |extra| u64::from(matches!(extra.ids, Ids::Many(_))))
     }
 
     /// As [`KeyState::peek`], for what this event will need of a busy key.

@@ -13,7 +13,7 @@ use crate::exact::quotient;
 use crate::packed::Packed;
 use crate::partial::{amount, order, square};
 use crate::rows::RowsView;
-use crate::shape::{Cell, Kind, Lane, Needs, Output, Record, Shape, Way};
+use crate::shape::{Cell, Kind, Lane, Needs, Output, Places, Shape, Way};
 use crate::value::{Contents, push_output};
 use crate::{Function, Layout};
 
@@ -22,12 +22,16 @@ use crate::{Function, Layout};
 const BAD: u64 = 1 << 32;
 const LIMITED: u64 = 1 << 33;
 
+/// Words of a sum in a record; behind them those of its squares.
+pub(crate) const SUM_WORDS: usize = 2;
+pub(crate) const SQUARES_WORDS: usize = 4;
+
 /// Reads that are made into columns together: the records of most shapes then stay in the nearest
 /// cache.
 const BLOCK: usize = 256;
 
 /// Reads of one group's keys. Each has a place, in which its record lies: the cells one after the
-/// other, of each only what its aggregates need ([`Record`]). So reads may come in any order, and
+/// other, of each only what its aggregates need ([`Cell::record`]). So reads may come in any order, and
 /// one of them touches few lines of the cache.
 #[derive(Debug, Default)]
 pub struct Readings {
@@ -78,7 +82,8 @@ impl Reading {
             words[record.sum] = self.sum as u64;
             words[record.sum + 1] = (self.sum >> 64) as u64;
             if needs.has(Needs::SQUARES) {
-                words[record.squares..][..4].copy_from_slice(self.squares.as_limbs());
+                words[record.sum + SUM_WORDS..][..SQUARES_WORDS]
+                    .copy_from_slice(self.squares.as_limbs());
             }
         }
         if needs.has(Needs::MIN) {
@@ -88,7 +93,7 @@ impl Reading {
             words[record.max] = self.max as u64;
         }
         if needs.has(Needs::DISTINCT) {
-            words[record.distinct] = self.distinct as u64;
+            words[record.members] = self.distinct as u64;
         }
     }
 }
@@ -319,7 +324,7 @@ struct Block<'a> {
     words: &'a [u64],
     /// Of a record.
     length: usize,
-    record: &'a Record,
+    record: &'a Places,
 }
 
 impl<'a> Block<'a> {
@@ -381,7 +386,7 @@ impl<'a> Block<'a> {
     }
 
     fn distinct(self) -> impl Iterator<Item = u64> + Clone + 'a {
-        self.all(self.record.distinct)
+        self.all(self.record.members)
     }
 
     fn finish_ends(self, at: usize, column: &mut Column) {
@@ -398,36 +403,35 @@ impl<'a> Block<'a> {
     /// One value after the other, whatever its state.
     fn finish_slowly(self, output: &Output, column: &mut Column) {
         for words in self.words.chunks_exact(self.length) {
-            let mut contents = self.record.contents(words);
+            let mut contents = contents(self.record, words);
             if matches!(output.function, Function::Stddev | Function::Variance) {
-                contents.rare().squares = self.record.squares(words);
+                contents.rare().squares = squares(self.record, words);
             }
             push_output(output, &contents, None, column);
         }
     }
 }
 
-impl Record {
-    /// A cell's contents out of the record of a read. What the cell does not need may be anything.
-    fn contents(&self, words: &[u64]) -> Contents {
-        let word = |at: usize| words.get(at).copied().unwrap_or(0);
-        let count = words[self.count];
-        Contents {
-            count: u64::from(count as u32),
-            limited: count & LIMITED != 0,
-            bad: u64::from(count & BAD != 0),
-            sum: i128::from(word(self.sum + 1) as i64) << 64 | i128::from(word(self.sum)),
-            min: word(self.min) as i64,
-            max: word(self.max) as i64,
-            distinct: word(self.distinct) as usize,
-            rare: None,
-        }
+/// A cell's contents out of the record of a read. What the cell does not need may be anything.
+fn contents(places: &Places, words: &[u64]) -> Contents {
+    let word = |at: usize| words.get(at).copied().unwrap_or(0);
+    let count = words[places.count];
+    Contents {
+        count: u64::from(count as u32),
+        limited: count & LIMITED != 0,
+        bad: u64::from(count & BAD != 0),
+        sum: i128::from(word(places.sum + 1) as i64) << 64 | i128::from(word(places.sum)),
+        min: word(places.min) as i64,
+        max: word(places.max) as i64,
+        distinct: word(places.members) as usize,
+        rare: None,
     }
+}
 
-    fn squares(&self, words: &[u64]) -> U256 {
-        let limbs = words.get(self.squares..).and_then(|words| words.first_chunk::<4>());
-        limbs.map_or(U256::ZERO, |limbs| U256::from_limbs(*limbs))
-    }
+fn squares(places: &Places, words: &[u64]) -> U256 {
+    let limbs =
+        words.get(places.sum + SUM_WORDS..).and_then(|words| words.first_chunk::<SQUARES_WORDS>());
+    limbs.map_or(U256::ZERO, |limbs| U256::from_limbs(*limbs))
 }
 
 #[inline]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use millrace_event::{Physical, Span, Type};
 
+use crate::readings::{SQUARES_WORDS, SUM_WORDS};
 use crate::{Function, Layout, Window};
 
 /// What a cell must keep, as bits.
@@ -96,26 +97,13 @@ pub(crate) struct Cell {
     pub(crate) needs: Needs,
     /// Where a busy key holds what the cell needs.
     pub(crate) places: Places,
-    /// Where the record of a read holds it.
-    pub(crate) record: Record,
+    /// Where the record of a read holds it, in words: a sum takes two, the lower first, and those of
+    /// its squares, where they are needed, four behind it.
+    pub(crate) record: Places,
 }
 
-/// The places of a cell's parts in the record of a read, in words. A place is meaningful only where
-/// the part is needed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Record {
-    pub(crate) count: usize,
-    /// Of two words, the lower first.
-    pub(crate) sum: usize,
-    /// Of four words, the lowest first.
-    pub(crate) squares: usize,
-    pub(crate) min: usize,
-    pub(crate) max: usize,
-    pub(crate) distinct: usize,
-}
-
-/// The places of a cell's (or a lane's) parts in an index, each in a list of its own. A place is
-/// meaningful only where the part is needed.
+/// The places of a cell's (or a lane's) parts: in an index, each in a list of its own; in the record
+/// of a read, all in one. A place is meaningful only where the part is needed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Places {
     pub(crate) count: usize,
@@ -201,7 +189,7 @@ pub struct Shape {
     pub(crate) sizes: Sizes,
     /// Per place of members, the argument they come from.
     pub(crate) member_inputs: Vec<usize>,
-    /// Words of the record of a read, see [`Record`].
+    /// Words of the record of a read, see [`Cell::record`].
     pub(crate) record_words: usize,
     /// Whether values can wait in [`crate::Readings`] until they are made into columns.
     pub(crate) deferred: bool,
@@ -383,13 +371,13 @@ impl Shape {
                 max: next(&mut sizes.fronts, cell.needs.has(Needs::MAX)),
             };
             let words = &mut self.record_words;
-            cell.record = Record {
+            let squares = cell.needs.has(Needs::SQUARES);
+            cell.record = Places {
                 count: next(words, true),
-                sum: next_words(words, 2, sums),
-                squares: next_words(words, 4, cell.needs.has(Needs::SQUARES)),
+                sum: next_words(words, SUM_WORDS + if squares { SQUARES_WORDS } else { 0 }, sums),
                 min: next(words, cell.needs.has(Needs::MIN)),
                 max: next(words, cell.needs.has(Needs::MAX)),
-                distinct: next(words, cell.needs.has(Needs::DISTINCT)),
+                members: next(words, cell.needs.has(Needs::DISTINCT)),
             };
             if cell.needs.has(Needs::DISTINCT) {
                 let input = self.slots.iter().position(|slot| *slot == Some(lane.slot));
@@ -452,7 +440,7 @@ impl Shape {
                 window,
                 needs: Needs::default(),
                 places: Places::default(),
-                record: Record::default(),
+                record: Places::default(),
             });
             self.cells.len() - 1
         });

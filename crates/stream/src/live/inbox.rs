@@ -17,8 +17,8 @@ use super::owner::{Lane, Message};
 
 /// Bytes of events that may wait; a single larger delivery may wait alone.
 pub(super) const EVENT_BYTES_MAX: usize = 256 << 20;
-/// Reads overtake deliveries when more than this many wait: each delivery may take milliseconds.
-const IN_ORDER_MAX: usize = 8;
+/// Reads overtake deliveries when more than this many wait.
+const IN_ORDER_MAX: usize = 64;
 /// Reads that are answered in a row while deliveries wait.
 const READS_IN_A_ROW: usize = 32;
 
