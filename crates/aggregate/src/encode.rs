@@ -28,11 +28,12 @@ use thiserror::Error;
 
 use crate::Window;
 use crate::index::{INDEX_ABOVE, Index};
-use crate::key_state::{Extra, KeyState, Summary, text_partials};
+use crate::key_state::{Extra, KeyState};
 use crate::part::Parted;
 use crate::partial::{More, Partial, Placed};
 use crate::rows::{Rows, RowsView};
 use crate::shape::Shape;
+use crate::summary::{Summary, text_partials};
 use crate::varint::{Reader, put, put_bytes, put_signed};
 
 /// All rows are in the state's own bytes.

@@ -11,64 +11,22 @@
 //! counted in exactly one of the two. A quiet key is nothing but rows, and is read by a walk over
 //! them; a busy one has an [`Index`] as well, derived from the rows and never stored.
 
-use std::collections::VecDeque;
-
-use millrace_event::{Column, EventId, EventTime};
+use millrace_event::{EventId, EventTime};
 use smallvec::SmallVec;
 
-use crate::Window;
 use crate::arguments::Arguments;
 use crate::dictionary::Dictionary;
 use crate::gap::Gap;
 use crate::ids::Ids;
 use crate::index::{INDEX_ABOVE, INDEX_BELOW, Index};
-use crate::partial::Partial;
-use crate::readings::Readings;
+use crate::position::Horizon;
 use crate::rows::{self, Rows, Times, Words, boundary};
-use crate::scan::scan;
 use crate::shape::{Kind, Shape};
-use crate::value::{Contents, push_output};
+use crate::summary::{Removed, Summary, text_partials};
 
 /// Rows that one key may hold. Beyond it the oldest go early, and what would need them answers
 /// with the state `limit`.
 pub const ROWS_PER_KEY_MAX: usize = 1 << 22;
-
-/// Where a read is taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Position {
-    /// After all events with a time not after this one.
-    Time(EventTime),
-    /// After all events that precede (time, id).
-    Before(EventTime, EventId),
-    /// After all events up to (time, id), itself included.
-    Including(EventTime, EventId),
-}
-
-impl Position {
-    pub fn time(&self) -> EventTime {
-        match self {
-            Position::Time(t) | Position::Before(t, _) | Position::Including(t, _) => *t,
-        }
-    }
-}
-
-/// How far back a group's states are complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Horizon {
-    /// Reads at this time or later are exact; no event before it will arrive but by replay.
-    pub exact_from: EventTime,
-    /// Events up to this time may have been removed from the rows.
-    pub removed_to: EventTime,
-}
-
-impl Horizon {
-    /// The horizon of a group when no read before `exact_from` needs to be exact.
-    pub fn at(shape: &Shape, exact_from: EventTime) -> Horizon {
-        // An event at the horizon itself stays a row: a read may be just before it.
-        let width = shape.raw_width.max(millrace_event::Span(1));
-        Horizon { exact_from, removed_to: exact_from.minus(width) }
-    }
-}
 
 /// All that one group holds for one key.
 #[derive(Clone, Debug, Default)]
@@ -90,15 +48,6 @@ pub(crate) struct Extra {
 
 const _: () = assert!(size_of::<Extra>() == 32);
 
-/// What is left of rows that went.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Removed {
-    /// Per cell of a summarised window, in the order of [`Shape::summary_cells`].
-    pub(crate) summaries: Vec<Summary>,
-    /// Rows up to here went early because of [`ROWS_PER_KEY_MAX`].
-    pub(crate) truncated_to: Option<EventTime>,
-}
-
 impl Extra {
     pub(crate) fn removed(&mut self) -> &mut Removed {
         self.removed.get_or_insert_default()
@@ -110,28 +59,6 @@ impl Extra {
 
     pub(crate) fn truncated_to(&self) -> Option<EventTime> {
         self.removed.as_ref()?.truncated_to
-    }
-}
-
-/// The removed events of one cell.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Summary {
-    Lifetime(Partial),
-    /// By start; the tile `s` covers `(s, s + every]`.
-    Tiles(VecDeque<(i64, Partial)>),
-}
-
-/// Space for a read's intermediate results, reused from read to read.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    lows: Vec<usize>,
-    cells: Vec<Contents>,
-}
-
-impl Shape {
-    pub(crate) fn summary_cells(&self) -> impl Iterator<Item = usize> + '_ {
-        let summarised = |c: &usize| self.summarised.contains(&self.cells[*c].window);
-        (0..self.cells.len()).filter(summarised)
     }
 }
 
@@ -258,7 +185,7 @@ impl KeyState {
     }
 
     /// The id of a row, where it is still kept.
-    fn id(&self, shape: &Shape, row: usize) -> Option<&[u8]> {
+    pub(crate) fn id(&self, shape: &Shape, row: usize) -> Option<&[u8]> {
         let ids = &self.extra.as_ref()?.ids;
         let first = self.times(shape).len() - ids.len();
         ids.get(row.checked_sub(first)?)
@@ -277,7 +204,7 @@ impl KeyState {
         }
     }
 
-    fn extra(&mut self) -> &mut Extra {
+    pub(crate) fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_with(Box::default)
     }
 
@@ -375,47 +302,6 @@ impl KeyState {
         }
     }
 
-    /// Adds a removed event to the tiles and the lifetime summary.
-    fn summarise(&mut self, shape: &Shape, words: &[u64], id: &EventId, horizon: Horizon) {
-        let removed = self.extra().removed();
-        if removed.summaries.is_empty() {
-            removed.summaries = shape
-                .summary_cells()
-                .map(|c| match shape.layout.windows[shape.cells[c].window] {
-                    Window::Lifetime => Summary::Lifetime(Partial::default()),
-                    Window::Sliding { .. } => Summary::Tiles(VecDeque::new()),
-                })
-                .collect();
-        }
-        let time = EventTime(words[0] as i64);
-        for (cell, summary) in shape.summary_cells().zip(&mut removed.summaries) {
-            let lane = &shape.lanes[shape.cells[cell].lane];
-            if !lane.selects(shape, words) {
-                continue;
-            }
-            let word = lane.word(words);
-            match (summary, &shape.layout.windows[shape.cells[cell].window]) {
-                (Summary::Lifetime(partial), _) => partial.add(lane, time, id, word),
-                (Summary::Tiles(tiles), window) => {
-                    let Window::Sliding { every: Some(every), .. } = window else { continue };
-                    let oldest = boundary(window, horizon.exact_from);
-                    while tiles.front().is_some_and(|t| t.0 < oldest) {
-                        tiles.pop_front();
-                    }
-                    let start = EventTime(time.0 - 1).floor_to(*every).0;
-                    if start < oldest {
-                        continue;
-                    }
-                    let at = tiles.partition_point(|t| t.0 < start);
-                    if tiles.get(at).is_none_or(|t| t.0 != start) {
-                        tiles.insert(at, (start, Partial::default()));
-                    }
-                    tiles[at].1.add(lane, time, id, word);
-                }
-            }
-        }
-    }
-
     fn drop_empty_extra(&mut self, shape: &Shape) {
         let Some(extra) = &self.extra else { return };
         let in_use = !extra.ids.is_empty()
@@ -442,181 +328,6 @@ impl KeyState {
                     tiles.back().is_none_or(|t| t.0 < oldest)
                 }
             })
-    }
-
-    /// Appends the value of every aggregate at `position`, one cell to each of `out` (one column
-    /// per aggregate of the layout). The windows of a busy key move to at most `settled`, before
-    /// which nothing will be read any more.
-    pub fn read(
-        &mut self,
-        shape: &Shape,
-        position: &Position,
-        horizon: Horizon,
-        settled: EventTime,
-        scratch: &mut Scratch,
-        out: &mut [Column],
-    ) {
-        if self.is_undecided(shape, position, horizon) {
-            let limited = Contents { limited: true, ..Contents::default() };
-            for (output, column) in shape.outputs.iter().zip(out) {
-                push_output(output, &limited, None, column);
-            }
-            return;
-        }
-        let t = position.time();
-        let high = self.high(shape, position);
-        let words = self.rows.words(shape.stride, self.skipped());
-        let rows = words.view(shape.stride);
-        scratch.cells.clear();
-        scratch.cells.resize(shape.cells.len(), Contents::default());
-        scratch.lows.clear();
-        if let Some(index) = &mut self.index {
-            if high == rows.len() && t >= index.at() {
-                index.advance(shape, rows, t.min(settled));
-            }
-            index.lows(shape, rows, t, &mut scratch.lows);
-            if index.is_near(rows, &scratch.lows, high) {
-                index.contents(shape, rows, &scratch.lows, high, &mut scratch.cells);
-            } else {
-                scan(shape, rows, &scratch.lows, high, &mut scratch.cells);
-            }
-        } else {
-            let windows = &shape.layout.windows;
-            scratch.lows.extend(windows.iter().map(|w| rows.count_until(boundary(w, t))));
-            scan(shape, rows, &scratch.lows, high, &mut scratch.cells);
-        }
-        self.add_summaries(shape, t, high, horizon, scratch);
-        let dictionary = self.extra.as_ref().map(|e| &e.dictionary);
-        for (output, column) in shape.outputs.iter().zip(out) {
-            push_output(output, &scratch.cells[output.cell], dictionary, column);
-        }
-    }
-
-    /// As [`KeyState::read`] at [`Position::Time`], for a shape that [`Shape::is_deferred`]: leaves
-    /// the values to `readings`, in its place. Nothing will be read before `t` any more.
-    #[inline]
-    pub fn read_deferred(
-        &mut self,
-        shape: &Shape,
-        t: EventTime,
-        horizon: Horizon,
-        readings: &mut Readings,
-        place: usize,
-    ) {
-        readings.begin(shape, place, t.0, self.removed_to(horizon).0);
-        let rows = match &self.rows {
-            Rows::Packed(packed) => return readings.walk_packed(shape, packed, t.0),
-            Rows::Wide(_) => self.rows.view(shape.stride, self.skipped()),
-        };
-        let high = match rows.last_time() {
-            Some(last) if last > t.0 => rows.count_until(t.0),
-            Some(_) | None => rows.len(),
-        };
-        match &mut self.index {
-            Some(index) if high == rows.len() && t >= index.at() => {
-                index.advance(shape, rows, t);
-                index.read(shape, rows, readings);
-            }
-            None => readings.walk(shape, rows, high, t.0),
-            Some(_) => {
-                let lows = shape.layout.windows.iter().map(|w| rows.count_until(boundary(w, t)));
-                let lows: SmallVec<[usize; 8]> = lows.collect();
-                let mut cells = vec![Contents::default(); shape.cells.len()];
-                scan(shape, rows, &lows, high, &mut cells);
-                readings.extend(shape, &cells);
-            }
-        }
-    }
-
-    /// Rows up to here may have been removed.
-    fn removed_to(&self, horizon: Horizon) -> EventTime {
-        match self.extra.as_ref().and_then(|e| e.truncated_to()) {
-            Some(truncated) => truncated.max(horizon.removed_to),
-            None => horizon.removed_to,
-        }
-    }
-
-    /// Whether events of the position's own moment may lie on either side of it: some were removed,
-    /// or are rows whose ids went once their order was settled.
-    fn is_undecided(&self, shape: &Shape, position: &Position, horizon: Horizon) -> bool {
-        let t = match position {
-            Position::Time(_) => return false,
-            Position::Before(t, _) | Position::Including(t, _) => *t,
-        };
-        if t <= self.removed_to(horizon) {
-            return true;
-        }
-        let rows = self.times(shape);
-        if rows.last_time().is_none_or(|last| last < t.0) {
-            return false;
-        }
-        let first = rows.count_until(t.0.saturating_sub(1));
-        rows.time(first) == t.0 && self.id(shape, first).is_none()
-    }
-
-    /// How many rows lie before the position.
-    fn high(&self, shape: &Shape, position: &Position) -> usize {
-        let rows = self.times(shape);
-        let t = position.time().0;
-        let all = match rows.last_time() {
-            Some(last) if last > t => rows.count_until(t),
-            _ => rows.len(),
-        };
-        let (id, including) = match position {
-            Position::Time(_) => return all,
-            Position::Before(_, id) => (id.as_bytes(), false),
-            Position::Including(_, id) => (id.as_bytes(), true),
-        };
-        let mut high = all;
-        while high > 0 && rows.time(high - 1) == t {
-            match self.id(shape, high - 1) {
-                Some(other) if other > id || (!including && other == id) => high -= 1,
-                Some(_) | None => break,
-            }
-        }
-        high
-    }
-
-    /// Adds what was removed from the rows, and marks what can no longer be known.
-    fn add_summaries(
-        &self,
-        shape: &Shape,
-        t: EventTime,
-        high: usize,
-        horizon: Horizon,
-        scratch: &mut Scratch,
-    ) {
-        let removed = self.removed_to(horizon);
-        for (cell, c) in shape.cells.iter().enumerate() {
-            let window = &shape.layout.windows[c.window];
-            scratch.cells[cell].limited = match window {
-                Window::Sliding { every: None, .. } => boundary(window, t) < removed.0,
-                Window::Sliding { every: Some(_), .. } => t < horizon.exact_from,
-                Window::Lifetime => t < horizon.removed_to,
-            };
-        }
-        let Some(extra) = self.extra.as_ref().filter(|e| !e.summaries().is_empty()) else { return };
-        let words = self.words(shape);
-        let rows = words.view(shape.stride);
-        for (cell, summary) in shape.summary_cells().zip(extra.summaries()) {
-            let c = &shape.cells[cell];
-            let lane = &shape.lanes[c.lane];
-            let contents = &mut scratch.cells[cell];
-            let selected = (scratch.lows[c.window]..high)
-                .map(|row| rows.row(row))
-                .filter(|row| lane.selects(shape, row))
-                .map(|row| lane.word(row));
-            match summary {
-                Summary::Lifetime(partial) => contents.add_older(lane, partial, selected),
-                Summary::Tiles(tiles) => {
-                    let old_end = boundary(&shape.layout.windows[c.window], t);
-                    let mut total = Partial::default();
-                    let inside = tiles.partition_point(|tile| tile.0 < old_end);
-                    tiles.iter().skip(inside).for_each(|tile| total.merge(lane, &tile.1));
-                    contents.add_older(lane, &total, selected);
-                }
-            }
-        }
     }
 
     /// Drops the strings that no row and no summary uses.
@@ -695,32 +406,5 @@ impl KeyState {
     /// The event time of the newest row, where there is one.
     pub fn newest(&self, shape: &Shape) -> Option<EventTime> {
         self.times(shape).last_time().map(EventTime)
-    }
-}
-
-pub(crate) fn text_partials<'a>(
-    shape: &'a Shape,
-    removed: &'a mut Option<Box<Removed>>,
-) -> impl Iterator<Item = &'a mut Partial> {
-    shape
-        .summary_cells()
-        .zip(removed.iter_mut().flat_map(|removed| &mut removed.summaries))
-        .filter(|(cell, _)| shape.lanes[shape.cells[*cell].lane].kind == Kind::Text)
-        .flat_map(|(_, summary)| match summary {
-            Summary::Lifetime(partial) => std::slice::from_mut(partial).iter_mut().collect(),
-            Summary::Tiles(tiles) => tiles.iter_mut().map(|t| &mut t.1).collect::<Vec<_>>(),
-        })
-}
-
-impl Summary {
-    fn bytes(&self) -> usize {
-        size_of::<Summary>()
-            + match self {
-                Summary::Lifetime(partial) => partial.heap_bytes(),
-                Summary::Tiles(tiles) => {
-                    tiles.capacity() * size_of::<(i64, Partial)>()
-                        + tiles.iter().map(|t| t.1.heap_bytes()).sum::<usize>()
-                }
-            }
     }
 }
