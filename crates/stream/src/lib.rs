@@ -2,7 +2,6 @@
 //! function.
 
 mod blocks;
-mod by_key;
 mod checkpoint;
 mod clock;
 mod engine;

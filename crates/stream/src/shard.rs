@@ -6,7 +6,6 @@ use hashbrown::DefaultHashBuilder;
 use millrace_aggregate::{Arguments, Horizon, KeyState, Position, Readings, Scratch, Shape};
 use millrace_event::{Column, EventId, EventTime};
 
-use crate::by_key::{Placed, sort_by_slot};
 use crate::keys::Keys;
 use crate::table::{AllInMemory, ColdBlocks, Table};
 
@@ -31,9 +30,8 @@ pub(crate) struct Shard {
     pub(crate) tables: Vec<Table>,
     scratch: Scratch,
     readings: Readings,
-    /// The rows at hand, by key where that is of use; and room to sort them.
+    /// The rows at hand, by key where that is of use.
     by_key: Vec<Placed>,
-    spare: Vec<Placed>,
 }
 
 /// One batch as one group sees it.
@@ -57,7 +55,6 @@ impl Shard {
             scratch: Scratch::default(),
             readings: Readings::default(),
             by_key: Vec::new(),
-            spare: Vec::new(),
         }
     }
 
@@ -78,7 +75,7 @@ impl Shard {
         cold: &dyn ColdBlocks,
     ) -> Result<(), String> {
         self.find_keys(input, rows);
-        sort_by_slot(&mut self.by_key, &mut self.spare);
+        self.by_key.sort_unstable();
         let table = &mut self.tables[input.group];
         let GroupRows { shape, arguments, ids, horizon, .. } = *input;
         let mut left = self.by_key.as_slice();
@@ -156,7 +153,7 @@ impl Shard {
         let (shape, horizon) = (&**input.shape, input.horizon);
         self.find_keys(input, rows);
         if shape.is_deferred() {
-            sort_by_slot(&mut self.by_key, &mut self.spare);
+            self.by_key.sort_unstable();
             self.readings.prepare(shape, rows.len());
         }
         let Shard { tables, scratch, readings, by_key, .. } = self;
@@ -281,6 +278,27 @@ fn warm(table: &Table, input: &GroupRows<'_>, placed: &[Placed], rows: &[u32]) {
         state.map(|state| state.peek_for(input.shape, input.arguments, row))
     });
     std::hint::black_box(second.fold(first, |all, word| all ^ word));
+}
+
+/// A row's place in its list and the slot of its key, as one number that sorts by slot, then place.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Placed(u64);
+
+impl Placed {
+    #[inline]
+    fn new(slot: u32, place: u32) -> Placed {
+        Placed(u64::from(slot) << 32 | u64::from(place))
+    }
+
+    #[inline]
+    fn slot(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline]
+    fn place(self) -> usize {
+        self.0 as u32 as usize
+    }
 }
 
 /// No slot: the event's key is null.
