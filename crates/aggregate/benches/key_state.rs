@@ -53,6 +53,7 @@ fn shape(function: Function) -> Shape {
     };
     Shape::new(Arc::new(Layout {
         inputs: vec![Input { expr: amount }],
+        time_input: None,
         filters: Vec::new(),
         windows: vec![Window::Sliding { width: Span(WINDOW), every: None }],
         aggregates: vec![Aggregate {

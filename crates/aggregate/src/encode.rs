@@ -1,15 +1,17 @@
 //! Key states as bytes: versioned, self-describing, the same for every engine and store.
 //!
-//! Versions 1 and 2, all integers as LEB128 varints unless said otherwise:
+//! Versions 1 to 3, all integers as LEB128 varints unless said otherwise:
 //!
 //! ```text
-//!   version      1 byte, = 1, or 2 where the older rows are in parts (see `part.rs`)
+//!   version      1 byte, = 1, or 3 where the older rows and their ids are in parts (see `part.rs`),
+//!                or 2 where only the rows are
 //!   shape        8 bytes little-endian: the hash of the layout that wrote it
-//!   parted       only in version 2: the number of the first row, and that of the first row that
+//!   parted       not in version 1: the number of the first row, and that of the first row that
 //!                is not in a part
 //!   rows         count, then column by column: times (first, then differences, zigzag),
 //!                then each further word (zigzag for words, 8 bytes for floats, plain otherwise)
-//!   ids          count of the newest rows that have one, then length and bytes of each
+//!   ids          count of the newest rows that have one, then length and bytes of each that is
+//!                not in a part
 //!   strings      count, then length and UTF-8 of each
 //!   truncated    0, or 1 and a zigzag time
 //!   summaries    count, then each: 0 and a partial (lifetime), or 1, a count of tiles,
@@ -27,6 +29,7 @@ use ruint::aliases::U256;
 use thiserror::Error;
 
 use crate::Window;
+use crate::ids::Ids;
 use crate::index::{INDEX_ABOVE, Index};
 use crate::key_state::{Extra, KeyState};
 use crate::part::Parted;
@@ -38,13 +41,15 @@ use crate::varint::{Reader, put, put_bytes, put_signed};
 
 /// All rows are in the state's own bytes.
 const WHOLE: u8 = 1;
-/// Those that are in parts are not.
-const PARTED: u8 = 2;
+/// Those that are in parts are not, but their ids are.
+const ROWS_PARTED: u8 = 2;
+/// Those that are in parts are not, nor are their ids.
+const PARTED: u8 = 3;
 
 /// Why bytes are not a key state of this shape.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum DecodeError {
-    #[error("key state of version {0}; this program reads versions 1 and 2")]
+    #[error("key state of version {0}; this program reads versions 1 to 3")]
     Version(u8),
     #[error("key state of another layout ({found:016x}, expected {expected:016x})")]
     Layout { found: u64, expected: u64 },
@@ -55,14 +60,14 @@ pub enum DecodeError {
 use DecodeError::Damaged;
 
 impl KeyState {
-    /// Appends the bytes of this key state, without the rows that are in [`KeyState::parts`].
+    /// Appends the bytes of this key state, without what is in [`KeyState::parts`].
     pub fn encode(&self, shape: &Shape, out: &mut Vec<u8>) {
         let words = self.words(shape);
         let mut rows = words.view(shape.stride);
         let parted = self.parted(shape);
         out.push(if parted.is_some() { PARTED } else { WHOLE });
         out.extend_from_slice(&shape.layout.hash.to_le_bytes());
-        if let Some(Parted { first, until }) = parted {
+        if let Some(Parted { first, until, .. }) = parted {
             put(out, first);
             put(out, until);
             rows = rows.after((until - first) as usize);
@@ -71,7 +76,8 @@ impl KeyState {
         let empty = Extra::default();
         let extra = self.extra.as_deref().unwrap_or(&empty);
         put(out, extra.ids.len() as u64);
-        extra.ids.iter().for_each(|id| put_bytes(out, id));
+        let ids = extra.ids.len();
+        put_ids(&extra.ids, ids.saturating_sub(rows.len())..ids, out);
         put(out, extra.dictionary.len() as u64);
         for index in 0..extra.dictionary.len() {
             put_bytes(out, extra.dictionary.get(index as u64).as_bytes());
@@ -107,29 +113,35 @@ impl KeyState {
     ) -> Result<KeyState, E> {
         let mut input = Reader(bytes);
         let parted = Parted::decode(shape, &mut input)?;
-        let mut words = match parted {
-            Some(parted) => parted.words(shape, part)?,
-            None => Vec::new(),
+        let (words, ids) = match parted {
+            Some(parted) => parted.read(shape, part)?,
+            None => Default::default(),
         };
-        decode_rows(shape, &mut input, &mut words)?;
-        Ok(KeyState::decode_rest(shape, input, words, parted)?)
+        Ok(KeyState::decode_rest(shape, input, words, ids, parted)?)
     }
 
+    /// Reads what is behind the parts, whose rows and ids these are.
     fn decode_rest(
         shape: &Shape,
         mut input: Reader<'_>,
-        words: Vec<u64>,
+        mut words: Vec<u64>,
+        ids: Ids,
         parted: Option<Parted>,
     ) -> Result<KeyState, DecodeError> {
+        let added = decode_rows(shape, &mut input, &mut words)?;
         let rows = words.len() / shape.stride;
-        let mut extra = Extra::default();
-        let ids = input.count()?;
-        if ids > rows {
-            return Err(Damaged("more ids than rows"));
-        }
-        for index in 0..ids {
-            extra.ids.insert(index, input.bytes()?);
-        }
+        let mut extra = Extra { ids, ..Extra::default() };
+        let with_id = input.varint()?;
+        let with_id = usize::try_from(with_id).ok().filter(|n| *n <= rows);
+        let with_id = with_id.ok_or(Damaged("more ids than rows"))?;
+        let here = match parted {
+            Some(Parted { has_ids: true, .. }) => with_id.min(added),
+            _ => with_id,
+        };
+        // Ids of older rows may have gone since their part was written.
+        let gone = (extra.ids.len() + here).checked_sub(with_id);
+        extra.ids.remove_front(gone.ok_or(Damaged("an id of a part is missing"))?);
+        take_ids(&mut input, here, &mut extra.ids)?;
         for _ in 0..input.count()? {
             let text = std::str::from_utf8(input.bytes()?).map_err(|_| Damaged("text"))?;
             extra.dictionary.intern(text);
@@ -146,10 +158,11 @@ impl KeyState {
         let first = parted.map_or(0, |parted| parted.first);
         let index = (rows > INDEX_ABOVE).then(|| {
             let mut index = Index::build(shape, state_rows.view(shape.stride, 0), first);
-            index.set_parted(parted.map_or(0, |parted| parted.until));
+            // Parts without ids are to be written again.
+            index.set_parted(parted.filter(|p| p.has_ids).map_or(0, |parted| parted.until));
             Box::new(index)
         });
-        let bare = ids == 0 && extra.dictionary.len() == 0 && extra.removed.is_none();
+        let bare = with_id == 0 && extra.dictionary.len() == 0 && extra.removed.is_none();
         Ok(KeyState { rows: state_rows, extra: (!bare).then(|| Box::new(extra)), index })
     }
 }
@@ -158,14 +171,14 @@ impl Parted {
     /// Reads the front of a key state's bytes; `None` when no rows are in parts.
     fn decode(shape: &Shape, input: &mut Reader<'_>) -> Result<Option<Parted>, DecodeError> {
         let version = input.byte()?;
-        if version != WHOLE && version != PARTED {
+        if !matches!(version, WHOLE | ROWS_PARTED | PARTED) {
             return Err(DecodeError::Version(version));
         }
         check_layout(shape, input)?;
         if version == WHOLE {
             return Ok(None);
         }
-        Parted::new(input.varint()?, input.varint()?).map(Some)
+        Parted::new(input.varint()?, input.varint()?, version == PARTED).map(Some)
     }
 }
 
@@ -201,19 +214,19 @@ fn columns(shape: &Shape) -> Vec<(usize, Physical)> {
         columns.push((1, Physical::Nested));
     }
     for (input, slot) in shape.slots.iter().enumerate() {
-        if let Some(slot) = slot {
-            columns.push((*slot, shape.layout.inputs[input].ty().physical()));
+        if let Some(slot) = slot.filter(|slot| *slot > 0) {
+            columns.push((slot, shape.layout.inputs[input].ty().physical()));
         }
     }
     columns
 }
 
-/// Appends rows to `words`, which are not older than those that are there.
+/// Appends rows to `words`, which are not older than those that are there. Returns how many.
 pub(crate) fn decode_rows(
     shape: &Shape,
     input: &mut Reader<'_>,
     words: &mut Vec<u64>,
-) -> Result<(), DecodeError> {
+) -> Result<usize, DecodeError> {
     let rows = input.count()?;
     let before = words.len();
     let mut least = before.checked_sub(shape.stride).map_or(i64::MIN, |last| words[last] as i64);
@@ -236,6 +249,22 @@ pub(crate) fn decode_rows(
                 Physical::Text | Physical::Nested => input.varint()?,
             };
         }
+    }
+    Ok(rows)
+}
+
+pub(crate) fn put_ids(ids: &Ids, range: Range<usize>, out: &mut Vec<u8>) {
+    ids.range(range).for_each(|id| put_bytes(out, id));
+}
+
+/// Reads `count` ids behind those that are there.
+pub(crate) fn take_ids(
+    input: &mut Reader<'_>,
+    count: usize,
+    ids: &mut Ids,
+) -> Result<(), DecodeError> {
+    for _ in 0..count {
+        ids.insert(ids.len(), input.bytes()?);
     }
     Ok(())
 }

@@ -1,71 +1,194 @@
 //! The ids of a key's newest rows, in the order of the rows.
 
 use std::collections::VecDeque;
-
-use millrace_event::EventId;
+use std::ops::Range;
 
 use crate::short_list::ShortList;
+use crate::varint::{Reader, put_bytes};
 
 /// Most keys hold few ids.
 #[derive(Clone, Debug)]
 pub(crate) enum Ids {
     Few(ShortList),
     /// Boxed, because keys with many ids are rare, and all keys pay.
-    Many(Box<Split>),
+    Many(Box<Chunks>),
 }
 
-/// Many ids, split where the last one came between others: the next one often belongs near, and
-/// then few have to move.
+/// Many ids, in chunks: an id that comes between others moves those of its chunk only.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Split {
-    front: VecDeque<EventId>,
-    back: VecDeque<EventId>,
+pub(crate) struct Chunks {
+    earlier: VecDeque<Chunk>,
+    /// The last chunk is here, since most ids come to its end.
+    last: Chunk,
+    len: usize,
+    /// Of the buffers of all chunks.
+    heap_bytes: usize,
+    /// The chunk of the last insertion: the next one is often near.
+    near: At,
 }
 
-/// An id that comes at most so far from the split, or from either end, is put there as it is.
-const NEAR: usize = 64;
+/// Some ids, one behind the other in one buffer, each with its length before it.
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    count: u32,
+    /// Bytes that each takes, where all take as many; 0 where they differ.
+    width: u32,
+    bytes: Vec<u8>,
+}
 
-impl Split {
+const _: () = assert!(size_of::<Chunk>() == 32);
+
+/// Which chunk, and the index of its first id.
+#[derive(Clone, Copy, Debug, Default)]
+struct At {
+    chunk: usize,
+    first: usize,
+}
+
+/// Ids in one chunk at most.
+const CHUNK_IDS: usize = 128;
+
+impl Chunk {
+    /// With room for as many ids of this length as a chunk takes.
+    fn for_ids_like(id: &[u8]) -> Chunk {
+        Chunk { bytes: Vec::with_capacity(CHUNK_IDS * (1 + id.len())), ..Chunk::default() }
+    }
+
     fn len(&self) -> usize {
-        self.front.len() + self.back.len()
+        self.count as usize
     }
 
-    fn get(&self, index: usize) -> Option<&EventId> {
-        self.front.get(index).or_else(|| self.back.get(index.checked_sub(self.front.len())?))
-    }
-
-    fn insert(&mut self, index: usize, id: EventId) {
-        let ends = [0, self.front.len(), self.len()];
-        if ends.iter().all(|end| end.abs_diff(index) > NEAR) {
-            self.split_at(index);
+    /// Where the id at `index` begins.
+    fn offset(&self, index: usize) -> usize {
+        if index >= self.len() {
+            return self.bytes.len();
         }
-        match index.checked_sub(self.front.len()) {
-            Some(index) => self.back.insert(index, id),
-            None => self.front.insert(index, id),
+        if self.width > 0 {
+            return index * self.width as usize;
         }
+        let mut rest = Reader(&self.bytes);
+        (0..index).for_each(|_| _ = rest.bytes());
+        self.bytes.len() - rest.0.len()
     }
 
-    fn split_at(&mut self, index: usize) {
-        match index.checked_sub(self.front.len()) {
-            Some(more) => self.front.extend(self.back.drain(..more)),
-            None => {
-                let moved = self.front.drain(index..);
-                moved.rev().for_each(|id| self.back.push_front(id));
-            }
+    fn insert(&mut self, index: usize, id: &[u8]) {
+        let (at, end) = (self.offset(index), self.bytes.len());
+        put_bytes(&mut self.bytes, id);
+        let added = self.bytes.len() - end;
+        if at < end {
+            self.bytes[at..].rotate_right(added);
+        }
+        if self.count == 0 {
+            self.width = added as u32;
+        } else if self.width != added as u32 {
+            self.width = 0;
+        }
+        self.count += 1;
+    }
+
+    /// The ids from `index` on.
+    fn from(&self, index: usize) -> impl Iterator<Item = &[u8]> {
+        let mut rest = Reader(&self.bytes[self.offset(index)..]);
+        std::iter::from_fn(move || rest.bytes().ok())
+    }
+
+    /// Leaves the first `count` here and returns the others.
+    fn split_off(&mut self, count: usize) -> Chunk {
+        let at = self.offset(count);
+        let mut bytes = Vec::with_capacity(self.bytes.capacity());
+        bytes.extend_from_slice(&self.bytes[at..]);
+        self.bytes.truncate(at);
+        let rest = Chunk { count: self.count - count as u32, width: self.width, bytes };
+        self.count = count as u32;
+        rest
+    }
+
+    fn remove_front(&mut self, count: usize) {
+        self.bytes.drain(..self.offset(count));
+        self.count -= count as u32;
+    }
+}
+
+impl Chunks {
+    fn chunk(&self, at: usize) -> &Chunk {
+        self.earlier.get(at).unwrap_or(&self.last)
+    }
+
+    /// The chunk that has `index`, or whose end it is.
+    fn find(&self, index: usize) -> At {
+        let last = At { chunk: self.earlier.len(), first: self.len - self.last.len() };
+        if index >= last.first {
+            return last;
+        }
+        let from = [last, self.near, At::default()];
+        let mut at = from.into_iter().min_by_key(|at| at.first.abs_diff(index)).unwrap_or(last);
+        while index < at.first {
+            at.chunk -= 1;
+            at.first -= self.chunk(at.chunk).len();
+        }
+        while index > at.first + self.chunk(at.chunk).len() {
+            at.first += self.chunk(at.chunk).len();
+            at.chunk += 1;
+        }
+        at
+    }
+
+    /// The ids from `index` on.
+    fn from(&self, index: usize) -> impl Iterator<Item = &[u8]> {
+        let At { chunk, first } = self.find(index);
+        let behind = (chunk + 1..=self.earlier.len()).flat_map(|at| self.chunk(at).from(0));
+        self.chunk(chunk).from(index - first).chain(behind)
+    }
+
+    fn insert(&mut self, index: usize, id: &[u8]) {
+        let mut at = self.find(index);
+        if self.chunk(at.chunk).len() >= CHUNK_IDS {
+            at = self.make_room(at, index, id);
+        }
+        let chunk = self.earlier.get_mut(at.chunk).unwrap_or(&mut self.last);
+        let before = chunk.bytes.capacity();
+        chunk.insert(index - at.first, id);
+        self.heap_bytes += chunk.bytes.capacity() - before;
+        self.len += 1;
+        self.near = at;
+    }
+
+    /// Where an id like this one belongs that would have come into a full chunk.
+    fn make_room(&mut self, At { chunk, first }: At, index: usize, id: &[u8]) -> At {
+        let is_next = index == self.len;
+        let kept = if is_next { CHUNK_IDS } else { CHUNK_IDS / 2 };
+        let split = self.earlier.get_mut(chunk).unwrap_or(&mut self.last);
+        let rest = if is_next { Chunk::for_ids_like(id) } else { split.split_off(kept) };
+        self.heap_bytes += rest.bytes.capacity();
+        if chunk < self.earlier.len() {
+            self.earlier.insert(chunk + 1, rest);
+        } else {
+            self.earlier.push_back(std::mem::replace(&mut self.last, rest));
+        }
+        if is_next || index > first + kept {
+            At { chunk: chunk + 1, first: first + kept }
+        } else {
+            At { chunk, first }
         }
     }
 
     /// Removes the first `count`, of which there are as many.
-    fn remove_front(&mut self, count: usize) {
-        let of_front = count.min(self.front.len());
-        self.front.drain(..of_front);
-        self.back.drain(..count - of_front);
+    fn remove_front(&mut self, mut count: usize) {
+        self.len -= count;
+        self.near = At::default();
+        while let Some(chunk) = self.earlier.front_mut() {
+            if chunk.len() > count {
+                return chunk.remove_front(count);
+            }
+            count -= chunk.len();
+            self.heap_bytes -= chunk.bytes.capacity();
+            self.earlier.pop_front();
+        }
+        self.last.remove_front(count);
     }
 
     fn heap_bytes(&self) -> usize {
-        let spilled = self.front.iter().chain(&self.back).map(|id| id.as_bytes().len());
-        (self.front.capacity() + self.back.capacity()) * size_of::<EventId>()
-            + spilled.filter(|len| *len > 16).sum::<usize>()
+        self.earlier.capacity() * size_of::<Chunk>() + self.heap_bytes
     }
 }
 
@@ -81,7 +204,7 @@ impl Ids {
     pub(crate) fn len(&self) -> usize {
         match self {
             Ids::Few(ids) => ids.len(),
-            Ids::Many(ids) => ids.len(),
+            Ids::Many(ids) => ids.len,
         }
     }
 
@@ -92,12 +215,31 @@ impl Ids {
     pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
         match self {
             Ids::Few(ids) => ids.get(index),
-            Ids::Many(ids) => ids.get(index).map(EventId::as_bytes),
+            Ids::Many(ids) => ids.from(index).next(),
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.len()).filter_map(|index| self.get(index))
+        self.range(0..self.len())
+    }
+
+    pub(crate) fn range(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        let (few, many) = match self {
+            Ids::Few(ids) => (Some(ids.iter().skip(range.start)), None),
+            Ids::Many(ids) => (None, Some(ids.from(range.start))),
+        };
+        let ids = few.into_iter().flatten().chain(many.into_iter().flatten());
+        ids.take(range.len())
+    }
+
+    /// Reads where the next id most likely goes.
+    #[inline]
+    pub(crate) fn peek(&self) -> u64 {
+        match self {
+            Ids::Few(ids) => ids.len() as u64,
+            Ids::Many(ids) => ids.last.bytes.last().copied().map_or(0, u64::from),
+        }
     }
 
     /// Puts an id before the one at `index`.
@@ -105,13 +247,13 @@ impl Ids {
         match self {
             Ids::Few(ids) => {
                 if !ids.insert(index, id) {
-                    let back = ids.iter().map(EventId::from_bytes).collect();
-                    let mut many = Split { front: VecDeque::new(), back };
-                    many.insert(index, EventId::from_bytes(id));
+                    let mut many = Chunks::default();
+                    ids.iter().enumerate().for_each(|(at, id)| many.insert(at, id));
+                    many.insert(index, id);
                     *self = Ids::Many(Box::new(many));
                 }
             }
-            Ids::Many(ids) => ids.insert(index, EventId::from_bytes(id)),
+            Ids::Many(ids) => ids.insert(index, id),
         }
     }
 
@@ -130,7 +272,7 @@ impl Ids {
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
             Ids::Few(ids) => ids.heap_bytes(),
-            Ids::Many(ids) => size_of::<Split>() + ids.heap_bytes(),
+            Ids::Many(ids) => size_of::<Chunks>() + ids.heap_bytes(),
         }
     }
 }
@@ -144,12 +286,14 @@ mod tests {
         #[test]
         fn ids_are_held_as_in_a_list(
             changes in prop::collection::vec((any::<bool>(), 0usize..400, 0usize..300), 0..900),
+            alike in 0usize..900,
         ) {
             let mut ids = Ids::default();
             let mut oracle: Vec<Vec<u8>> = Vec::new();
             for (step, (comes, at, length)) in changes.into_iter().enumerate() {
                 if comes || step % 8 > 0 {
-                    let id = vec![step as u8; if length < 280 { length % 40 } else { length }];
+                    let mixed = if length < 280 { length % 40 } else { length };
+                    let id = vec![step as u8; if step < alike { 9 } else { mixed }];
                     let at = at.min(oracle.len());
                     ids.insert(at, &id);
                     oracle.insert(at, id);
@@ -162,6 +306,15 @@ mod tests {
                 prop_assert_eq!(ids.len(), oracle.len());
                 prop_assert!(ids.iter().eq(oracle.iter().map(Vec::as_slice)));
                 prop_assert_eq!(ids.get(oracle.len()), None);
+                if let Ids::Many(many) = &ids {
+                    let chunks: Vec<_> = many.earlier.iter().chain([&many.last]).collect();
+                    let held = chunks.iter().map(|chunk| chunk.bytes.capacity());
+                    prop_assert_eq!(many.heap_bytes, held.sum::<usize>());
+                    prop_assert!(chunks.iter().all(|c| (1..=CHUNK_IDS).contains(&c.len())));
+                }
+                let (from, until) = (at.min(ids.len()), (at + length).min(ids.len()));
+                let some = oracle[from..until].iter().map(Vec::as_slice);
+                prop_assert!(ids.range(from..until).eq(some));
             }
         }
     }

@@ -28,6 +28,12 @@ use crate::summary::{Removed, Summary, text_partials};
 /// with the state `limit`.
 pub const ROWS_PER_KEY_MAX: usize = 1 << 22;
 
+/// Whether any of many ids is settled is looked at once in so many events: the oldest row that has
+/// one is seldom in the cache.
+const LOOK_EVERY: usize = 16;
+/// With fewer, the row is.
+const FEW_IDS: usize = 32;
+
 /// All that one group holds for one key.
 #[derive(Clone, Debug, Default)]
 pub struct KeyState {
@@ -91,7 +97,12 @@ impl KeyState {
     ) {
         let time = arguments.time(row);
         if self.gap().room == 0 {
-            self.remove_until(shape, horizon);
+            self.remove_rows_until(shape, horizon);
+            let ids = self.extra.as_ref().map_or(0, |extra| extra.ids.len());
+            if ids < FEW_IDS || ids.is_multiple_of(LOOK_EVERY) {
+                self.remove_settled_ids(shape, horizon);
+            }
+            self.drop_empty_extra(shape);
         }
         if time <= horizon.removed_to.0 {
             if !shape.summarised.is_empty() {
@@ -174,14 +185,26 @@ impl KeyState {
             None => 0,
             Some(last) if last < time => rows.len(),
             Some(_) => {
-                let mut at = rows.count_until(time);
-                let Some(id) = id.map(EventId::as_bytes) else { return at };
-                while at > 0 && rows.time(at - 1) == time && self.id(shape, at - 1) > Some(id) {
-                    at -= 1;
+                let until = rows.count_until_from_end(time);
+                let is_tie = until > 0 && rows.time(until - 1) == time;
+                match id.map(EventId::as_bytes) {
+                    Some(id) if is_tie && self.id(shape, until - 1) > Some(id) => {
+                        self.place_among_ties(shape, time, id, until)
+                    }
+                    Some(_) | None => until,
                 }
-                at
             }
         }
+    }
+
+    /// Where it belongs among the rows of one time, which go up to `until`.
+    fn place_among_ties(&self, shape: &Shape, time: i64, id: &[u8], until: usize) -> usize {
+        let rows = self.times(shape);
+        let Some(extra) = &self.extra else { return until };
+        let without = rows.len() - extra.ids.len();
+        let from = rows.count_until_from_end(time.saturating_sub(1)).max(without);
+        let ties = extra.ids.range(from - without..until - without);
+        from + ties.take_while(|tie| *tie <= id).count()
     }
 
     /// The id of a row, where it is still kept.
@@ -236,6 +259,12 @@ impl KeyState {
 
     /// Removes the rows that lie behind the horizon, and the ids that can no longer matter.
     pub fn remove_until(&mut self, shape: &Shape, horizon: Horizon) {
+        self.remove_rows_until(shape, horizon);
+        self.remove_settled_ids(shape, horizon);
+        self.drop_empty_extra(shape);
+    }
+
+    fn remove_rows_until(&mut self, shape: &Shape, horizon: Horizon) {
         let rows = self.times(shape);
         let n = rows.len();
         let mut gone = 0;
@@ -255,6 +284,9 @@ impl KeyState {
         if gone > 0 {
             self.remove_rows(shape, gone, horizon);
         }
+    }
+
+    fn remove_settled_ids(&mut self, shape: &Shape, horizon: Horizon) {
         let skipped = self.skipped();
         let Some(extra) = &mut self.extra else { return };
         if !shape.ordered && !extra.ids.is_empty() {
@@ -266,7 +298,6 @@ impl KeyState {
                 extra.ids.remove_front(settled.saturating_sub(first));
             }
         }
-        self.drop_empty_extra(shape);
     }
 
     fn remove_rows(&mut self, shape: &Shape, gone: usize, horizon: Horizon) {
@@ -378,7 +409,7 @@ impl KeyState {
     pub fn peek_for(&self, shape: &Shape, arguments: &Arguments, row: usize) -> u64 {
         let Some(index) = &self.index else { return 0 };
         let rows = self.rows.view(shape.stride, index.skipped());
-        let ids = self.extra.as_ref().map_or(0, |extra| extra.ids.len() as u64);
+        let ids = self.extra.as_ref().map_or(0, |extra| extra.ids.peek());
         ids ^ index.peek_for(shape, rows, arguments, row)
     }
 

@@ -62,6 +62,9 @@ pub struct Aggregate {
 pub struct Layout {
     /// Distinct arguments.
     pub inputs: Vec<Input>,
+    /// Index into [`Layout::inputs`] of the one that is the event's own time, where one is: each
+    /// row has that anyway, and events of one moment agree in it.
+    pub time_input: Option<usize>,
     /// Distinct `where` conditions, of type bool; an event is selected when it is true, not null.
     pub filters: Vec<Expr>,
     /// Distinct windows: sliding ones by ascending width, then the lifetime.

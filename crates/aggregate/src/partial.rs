@@ -108,7 +108,8 @@ impl Partial {
             self.more().add_member(word);
         }
         if lane.needs.has(Needs::FIRST.or(Needs::LAST)) {
-            let placed = Placed { time, id: id.clone(), word };
+            let id = if lane.is_time() { EventId::text("") } else { id.clone() };
+            let placed = Placed { time, id, word };
             let more = self.more();
             if more.first.as_ref().is_none_or(|f| placed < *f) {
                 more.first = Some(placed.clone());

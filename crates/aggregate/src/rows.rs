@@ -67,14 +67,28 @@ impl Times<'_> {
         match self {
             Times::Packed(..) => (0..self.len()).take_while(|i| self.time(*i) <= boundary).count(),
             Times::Wide(rows) => rows.count_until(boundary),
-            Times::Gapped(..) => search(self.len(), boundary, |row| self.time(row)),
+            Times::Gapped(..) => search(0, self.len(), boundary, |row| self.time(row)),
         }
+    }
+
+    /// As [`Times::count_until`], for a time near that of the last rows, which are in the cache.
+    pub(crate) fn count_until_from_end(self, boundary: i64) -> usize {
+        let mut high = self.len();
+        let mut step = 1;
+        while high > 0 {
+            let row = high.saturating_sub(step);
+            if self.time(row) <= boundary {
+                return search(row + 1, high, boundary, |row| self.time(row));
+            }
+            high = row;
+            step *= 2;
+        }
+        0
     }
 }
 
-/// How many of `rows` rows have a time not after `boundary`.
-fn search(rows: usize, boundary: i64, time: impl Fn(usize) -> i64) -> usize {
-    let (mut low, mut high) = (0, rows);
+/// How many of the rows before `high` have a time not after `boundary`; those before `low` have.
+fn search(mut low: usize, mut high: usize, boundary: i64, time: impl Fn(usize) -> i64) -> usize {
     while low < high {
         let middle = low.midpoint(high);
         if time(middle) <= boundary {
@@ -165,7 +179,7 @@ impl<'a> RowsView<'a> {
         if n <= LINEAR_MAX {
             return (0..n).take_while(|i| self.time(*i) <= boundary).count();
         }
-        search(n, boundary, |row| self.time(row))
+        search(0, n, boundary, |row| self.time(row))
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) struct Lane {
     /// The flags a row must have (filter true) and the ones it must not (argument null).
     pub(crate) wanted: u64,
     pub(crate) unwanted: u64,
-    /// The argument's word within a row.
+    /// The argument's word within a row; 0 is the event's own time.
     pub(crate) slot: usize,
     pub(crate) kind: Kind,
     pub(crate) needs: Needs,
@@ -154,6 +154,11 @@ impl Output {
 }
 
 impl Lane {
+    /// Whether what is read is the event's own time: it is the same for all events of a moment.
+    pub(crate) fn is_time(&self) -> bool {
+        self.kind == Kind::Word && self.slot == 0
+    }
+
     fn way(&self) -> Way {
         let ends = Needs::MIN.or(Needs::MAX);
         if self.needs == Needs::default() && self.takes_all {
@@ -203,7 +208,7 @@ pub struct Shape {
     pub(crate) raw_width: Span,
     /// Windows answered from tiles or from the lifetime summary, beyond the rows.
     pub(crate) summarised: Vec<usize>,
-    /// Whether the order of equal times matters, so that ids are kept with all rows.
+    /// Whether the order of equal times matters to a value, so that ids are kept with all rows.
     pub(crate) ordered: bool,
     /// Whether a row holds indexes into a dictionary of strings.
     pub(crate) has_text: bool,
@@ -297,7 +302,9 @@ impl Shape {
                 .aggregates
                 .iter()
                 .any(|a| a.input == Some(index) && a.function != Function::Count);
-            if read {
+            if read && self.layout.time_input == Some(index) {
+                self.slots[index] = Some(0);
+            } else if read {
                 self.slots[index] = Some(self.stride);
                 self.stride += 1;
                 self.has_text |= input.ty().physical() == Physical::Text;
@@ -342,7 +349,8 @@ impl Shape {
                 }
             })
             .collect();
-        self.ordered = self.lanes.iter().any(|l| l.needs.has(Needs::FIRST.or(Needs::LAST)));
+        let order_matters = |l: &Lane| l.needs.has(Needs::FIRST.or(Needs::LAST)) && !l.is_time();
+        self.ordered = self.lanes.iter().any(order_matters);
     }
 
     /// Gives every part of an index its place.

@@ -164,6 +164,10 @@ pub(crate) fn layout(layout: &Layout, schema: &Schema) -> u64 {
         // A row has flags only where something may be null, so that the bytes differ.
         form.part(hex(&columns.expression(&input.expr))).part(input.expr.nullable);
     }
+    if let Some(input) = layout.time_input {
+        // A row has no word of its own for it.
+        form.part("time").part(input);
+    }
     form.part("filters");
     for filter in &layout.filters {
         form.part(hex(&columns.expression(filter)));

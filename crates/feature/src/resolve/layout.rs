@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use millrace_aggregate::{Aggregate, Function, Input, Layout, Window};
-use millrace_event::expr::Expr;
+use millrace_event::expr::{Expr, Kind};
 use millrace_event::{Schema, Type};
 
 use crate::canonical::{self, Columns};
@@ -104,7 +104,9 @@ impl LayoutBuilder {
                 ty,
             })
             .collect();
+        let is_time = |(expr, _): &(Expr, _)| expr.kind == Kind::Column(schema.time);
         let mut layout = Layout {
+            time_input: self.inputs.0.iter().position(is_time),
             inputs: self.inputs.0.into_iter().map(|(expr, _)| Input { expr }).collect(),
             filters: self.filters.0.into_iter().map(|(expr, _)| expr).collect(),
             windows,
