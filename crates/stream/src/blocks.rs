@@ -59,6 +59,17 @@ impl Blocks {
         self.buffer.len() + self.heads.len() * size_of::<Head>()
     }
 
+    /// Bytes that they have room for.
+    pub(crate) fn room(&self) -> usize {
+        self.buffer.capacity() + self.heads.capacity() * size_of::<Head>()
+    }
+
+    /// Removes all blocks and keeps the room for others.
+    pub(crate) fn clear(&mut self) {
+        self.heads.clear();
+        self.buffer.clear();
+    }
+
     /// Appends a block whose bytes `write` appends to the buffer.
     pub(crate) fn put(&mut self, table: u16, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
         self.buffer.extend_from_slice(key);

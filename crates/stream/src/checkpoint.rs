@@ -111,9 +111,7 @@ impl Engine {
     /// Hands out up to `chunks` chunks of the ids that belong to the checkpoint.
     fn hand_out_ids(&mut self, chunks: usize, out: &mut Blocks) {
         for _ in 0..chunks {
-            while self.captured_ids.last().is_some_and(|(_, ids)| ids.is_empty()) {
-                self.captured_ids.pop();
-            }
+            self.put_back_empty_ids();
             let number = self.registry.reserved_chunk(self.chunks_left());
             let Some((stream, ids)) = self.captured_ids.last_mut() else { return };
             let from = ids.len().saturating_sub(id_chunk::IDS_MAX);
@@ -121,9 +119,14 @@ impl Engine {
             let key = id_chunk::key(number);
             out.put(table, key.as_bytes(), |out| out.extend(id_chunk::pack(&ids[from..])));
             ids.truncate(from);
-            if from == 0 {
-                self.captured_ids.pop();
-            }
+        }
+        self.put_back_empty_ids();
+    }
+
+    /// Gives the room of lists that are handed out back to where the ids come from.
+    fn put_back_empty_ids(&mut self) {
+        while let Some((stream, ids)) = self.captured_ids.pop_if(|(_, ids)| ids.is_empty()) {
+            self.streams[stream].remembered.reuse(ids);
         }
     }
 

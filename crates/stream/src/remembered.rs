@@ -29,6 +29,8 @@ pub(crate) struct Remembered {
     times: Times,
     /// Remembered since the last checkpoint.
     new: Vec<(IdHash, EventTime)>,
+    /// Room for those that come next, of those before.
+    spare: Vec<(IdHash, EventTime)>,
     /// Whether they are noted for checkpoints.
     tracked: bool,
     secret: SipHasher13,
@@ -49,17 +51,22 @@ struct Table<I> {
 }
 
 /// An id's time stays in its part after it has lost its meaning; such entries go all at once when
-/// there are as many of them as of others. So an event costs one look into one part.
+/// there are about as many of them as of others. So an event costs one look into one part.
 #[derive(Clone, Debug)]
 struct Part<I> {
     ids: HashTable<(I, EventTime)>,
     /// At this many ids the ones without a meaning are dropped.
     purge_at: usize,
+    /// Which part it is: a later one is purged later. All are about equally full, and if they were
+    /// all purged at once, whole seconds would go into that.
+    number: usize,
 }
 
 const PARTS: usize = 256;
 /// Above the bits that find an id in its part.
 const PART_SHIFT: u32 = 40;
+/// Room for no more ids is kept for those to come.
+const SPARE_MAX: usize = 1 << 20;
 /// A part is not purged below this many ids.
 const PURGE_MIN: usize = 16;
 
@@ -68,7 +75,7 @@ impl Remembered {
     pub(crate) fn new(text: bool, secret: [u8; 16], tracked: bool) -> Remembered {
         let times = if text { Times::Text(Table::new()) } else { Times::Int(Table::new()) };
         let secret = SipHasher13::new_with_key(&secret);
-        Remembered { times, new: Vec::new(), tracked, secret }
+        Remembered { times, new: Vec::new(), spare: Vec::new(), tracked, secret }
     }
 
     #[inline]
@@ -125,7 +132,15 @@ impl Remembered {
 
     /// The ids that came since the last call.
     pub(crate) fn take_new(&mut self) -> Vec<(IdHash, EventTime)> {
-        std::mem::take(&mut self.new)
+        std::mem::replace(&mut self.new, std::mem::take(&mut self.spare))
+    }
+
+    /// Takes back what [`Remembered::take_new`] gave, whose ids are needed no more.
+    pub(crate) fn reuse(&mut self, mut ids: Vec<(IdHash, EventTime)>) {
+        if ids.capacity() <= SPARE_MAX {
+            ids.clear();
+            self.spare = ids;
+        }
     }
 
     /// All ids that are remembered, in order.
@@ -176,8 +191,8 @@ impl Id for [u64; 2] {
 
 impl<I: Id> Table<I> {
     fn new() -> Table<I> {
-        let part = || Part { ids: HashTable::new(), purge_at: PURGE_MIN };
-        let parts = std::iter::repeat_with(part).take(PARTS).collect();
+        let part = |number| Part { ids: HashTable::new(), purge_at: PURGE_MIN, number };
+        let parts = (0..PARTS).map(part).collect();
         Table { parts, hasher: DefaultHashBuilder::default() }
     }
 
@@ -219,7 +234,7 @@ impl<I: Id> Table<I> {
             Entry::Vacant(entry) => {
                 entry.insert((id, time));
                 // All that a checkpoint has had a meaning: there is nothing to purge yet.
-                part.purge_at = part.purge_at.max(2 * part.ids.len());
+                part.purge_at = part.purge_at.max(part.next_purge(part.ids.len()));
             }
         }
     }
@@ -239,14 +254,50 @@ fn part_of(bucket: u64) -> usize {
 }
 
 impl<I: Id> Part<I> {
+    /// At how many ids to purge when so many are kept: at 1.5 to 2.5 times as many.
+    fn next_purge(&self, kept: usize) -> usize {
+        (kept + kept / 2 + kept * self.number / PARTS).max(PURGE_MIN)
+    }
+
     #[cold]
     fn purge(&mut self, watermark: EventTime, hasher: &DefaultHashBuilder) {
         let kept = self.ids.iter().filter(|e| e.1 >= watermark).count();
-        self.purge_at = (2 * kept).max(PURGE_MIN);
+        self.purge_at = self.next_purge(kept);
         let mut ids = HashTable::with_capacity(self.purge_at);
         for entry in self.ids.iter().filter(|e| e.1 >= watermark) {
             ids.insert_unique(entry.0.bucket(hasher), *entry, |e| e.0.bucket(hasher));
         }
         self.ids = ids;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_not_all_purged_at_once() {
+        let mut remembered = Remembered::new(false, [1; 16], false);
+        let purges = |remembered: &Remembered| match &remembered.times {
+            Times::Int(table) => table.parts.iter().map(|part| part.purge_at).collect::<Vec<_>>(),
+            Times::Text(_) => Vec::new(),
+        };
+        // So many that each part was purged some times before.
+        let (before, more) = (200_000, 2_000);
+        let see = |remembered: &mut Remembered, ids: std::ops::Range<u128>| {
+            for id in ids {
+                remembered.see(IdHash(id), EventTime(0), EventTime(0), false);
+            }
+        };
+        see(&mut remembered, 0..before);
+        for step in 0..50 {
+            let first = before + step * more;
+            let earlier = purges(&remembered);
+            see(&mut remembered, first..first + more);
+            let purged = purges(&remembered).iter().zip(&earlier).filter(|(a, b)| a != b).count();
+            assert!(purged <= PARTS / 8, "{purged} of {PARTS} parts within {more} ids");
+        }
+        assert_eq!(remembered.len() as u128, before + 50 * more);
+        assert_eq!(remembered.see(IdHash(7), EventTime(0), EventTime(0), false), Seen::Before);
     }
 }

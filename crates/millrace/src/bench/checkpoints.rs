@@ -62,6 +62,8 @@ pub struct Taker {
     every: Duration,
     begun: Instant,
     is_under_way: bool,
+    /// Written portions, without their blocks.
+    spare: Vec<Blocks>,
     pub taken: Taken,
 }
 
@@ -87,6 +89,7 @@ impl Taker {
             every,
             begun: Instant::now(),
             is_under_way: false,
+            spare: Vec::new(),
             taken: Taken::default(),
         })
     }
@@ -127,6 +130,12 @@ impl Taker {
     ) -> Result<(), Failure> {
         match report {
             Report::Prepared(cleaning) => self.capture(cleaning, ordered, at),
+            Report::Written(blocks) => {
+                if self.spare.len() < TASKS_MAX {
+                    self.spare.push(blocks);
+                }
+                Ok(())
+            }
             Report::Published(done) => {
                 self.published(&done, ordered.engine());
                 Ok(())
@@ -164,7 +173,8 @@ impl Taker {
             let more = engine.continue_checkpoint(CAPTURE_KEYS, &mut blocks);
             self.taken.records += blocks.len() as u64;
             self.taken.bytes += blocks.iter().map(block_bytes).sum::<u64>();
-            self.send(Task::Portion(std::mem::take(&mut blocks)))?;
+            let next = self.spare.pop().unwrap_or_default();
+            self.send(Task::Portion(std::mem::replace(&mut blocks, next)))?;
             if !more {
                 return self.send(Task::End);
             }

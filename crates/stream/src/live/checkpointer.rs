@@ -33,6 +33,8 @@ pub enum Task {
 #[derive(Debug)]
 pub enum Report {
     Prepared(Cleaning),
+    /// A portion is written; its room is for another one.
+    Written(Blocks),
     Published(Done),
     Failed(String),
 }
@@ -130,11 +132,12 @@ impl Checkpointer {
                 self.under_way = Some(begun);
                 Ok(None)
             }
-            Task::Portion(blocks) => {
+            Task::Portion(mut blocks) => {
                 if let Some(under_way) = &mut self.under_way {
                     under_way.write(&blocks).map_err(failed)?;
                 }
-                Ok(None)
+                blocks.clear();
+                Ok(Some(Report::Written(blocks)))
             }
             Task::End => {
                 let Some(under_way) = self.under_way.take() else { return Ok(None) };

@@ -24,6 +24,7 @@ use super::{
     ReadReply, ReadRequest, Receipt, Replayed, Reply, Status, StreamStatus, ViewReply,
 };
 use crate::Position;
+use crate::blocks::Blocks;
 use crate::engine::{Engine, Fate, Sweep};
 use crate::settings::Settings;
 
@@ -144,6 +145,8 @@ pub(super) struct Owner {
     pub(super) tasks: Sender<Task>,
     pub(super) reports: Receiver<Report>,
     pub(super) phase: Phase,
+    /// Written portions of checkpoints, without their blocks.
+    pub(super) spare: Vec<Blocks>,
     /// When the last checkpoint began; after a failed one, when the next may begin.
     pub(super) begun: Instant,
     pub(super) published: Instant,

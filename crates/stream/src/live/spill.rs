@@ -80,7 +80,13 @@ fn write(
     let mut is_more = true;
     while report.is_none() && is_more {
         is_more = engine.continue_checkpoint(KEYS, &mut blocks);
-        report = checkpointer.work(Task::Portion(std::mem::take(&mut blocks)));
+        report = match checkpointer.work(Task::Portion(std::mem::take(&mut blocks))) {
+            Some(Report::Written(written)) => {
+                blocks = written;
+                None
+            }
+            report => report,
+        };
     }
     report.or_else(|| checkpointer.work(Task::End))
 }
@@ -88,7 +94,7 @@ fn write(
 fn cause(report: Option<Report>) -> String {
     match report {
         Some(Report::Failed(cause)) => cause,
-        Some(Report::Prepared(_) | Report::Published(_)) | None => {
+        Some(Report::Prepared(_) | Report::Written(_) | Report::Published(_)) | None => {
             "the checkpointer gave another answer".to_owned()
         }
     }

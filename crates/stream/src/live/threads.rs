@@ -55,6 +55,7 @@ pub(super) fn start(
         tasks,
         reports,
         phase: Phase::Idle,
+        spare: Vec::new(),
         begun: now,
         published: now,
         epoch,
