@@ -1,7 +1,9 @@
 //! Requests with events, and the two ways in which they are offered: as fast as they are taken, and
 //! on a schedule whatever becomes of them.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use millrace_event::EventTime;
@@ -83,16 +85,11 @@ impl Measured {
     }
 }
 
-/// A connection with a request that is made once; the ids and times of its events are changed in
-/// place.
+/// A request's body, made once; the ids and times of its events are changed in place.
 #[derive(Debug)]
-pub struct Client {
-    server: SocketAddr,
-    stream: Option<TcpStream>,
-    /// What has come of the answer.
-    buffer: Vec<u8>,
-    body: Vec<u8>,
-    /// Where in the body the digits of each id begin.
+struct Body {
+    bytes: Vec<u8>,
+    /// Where the digits of each id begin.
     ids: Vec<usize>,
     /// Where the time of each begins.
     times: Vec<usize>,
@@ -100,32 +97,47 @@ pub struct Client {
     step: u64,
 }
 
-impl Client {
+/// Bodies that all connections take in turn, so that the events are the same however many
+/// connections there are.
+#[derive(Clone, Debug)]
+pub struct Bodies(Arc<Mutex<VecDeque<Body>>>);
+
+impl Bodies {
+    /// So many, with `batch` events each; at least one for each connection.
+    pub fn new(attempts: &mut Attempts, batch: u32, count: usize) -> Bodies {
+        let count = count as u64;
+        let bodies = (0..count).map(|first| Body::new(attempts, batch, first, count));
+        Bodies(Arc::new(Mutex::new(bodies.collect())))
+    }
+
+    fn take(&self) -> Option<Body> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn give_back(&self, body: Body) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(body);
+    }
+}
+
+impl Body {
     /// Its ids are `first` and every `step`th from there on.
-    pub fn new(
-        server: SocketAddr,
-        attempts: &mut Attempts,
-        batch: u32,
-        first: u64,
-        step: u64,
-    ) -> Client {
-        let mut body = Vec::new();
-        (0..batch).for_each(|_| attempts.push_line(with_micros(now()), &mut body));
+    fn new(attempts: &mut Attempts, batch: u32, first: u64, step: u64) -> Body {
+        let mut bytes = Vec::new();
+        (0..batch).for_each(|_| attempts.push_line(with_micros(now()), &mut bytes));
         let behind = |what: &[u8]| -> Vec<usize> {
-            memchr::memmem::find_iter(&body, what).map(|at| at + what.len()).collect()
+            memchr::memmem::find_iter(&bytes, what).map(|at| at + what.len()).collect()
         };
         let (ids, times) = (behind(ID_BEFORE), behind(TIME_BEFORE));
-        let (stream, buffer) = (None, Vec::new());
-        let mut client = Client { server, stream, buffer, body, ids, times, next: first, step };
-        client.renew();
-        client
+        let mut body = Body { bytes, ids, times, next: first, step };
+        body.renew();
+        body
     }
 
     /// Makes its events new ones.
     fn renew(&mut self) {
         for at in &self.ids {
             let mut number = self.next;
-            for digit in self.body[*at..at + ID_DIGITS].iter_mut().rev() {
+            for digit in self.bytes[*at..at + ID_DIGITS].iter_mut().rev() {
                 *digit = b'0' + (number % 10) as u8;
                 number /= 10;
             }
@@ -137,14 +149,32 @@ impl Client {
     fn stamp(&mut self, now: EventTime) {
         let time = with_micros(now).to_string();
         for at in &self.times {
-            self.body[*at..at + TIME_BYTES].copy_from_slice(time.as_bytes());
+            self.bytes[*at..at + TIME_BYTES].copy_from_slice(time.as_bytes());
         }
     }
+}
 
-    /// Sends the request once; what became of it counts if the answer came in the measured time.
+/// A connection.
+#[derive(Debug)]
+pub struct Client {
+    server: SocketAddr,
+    stream: Option<TcpStream>,
+    /// What has come of the answer.
+    buffer: Vec<u8>,
+    bodies: Bodies,
+}
+
+impl Client {
+    pub fn new(server: SocketAddr, bodies: &Bodies) -> Client {
+        Client { server, stream: None, buffer: Vec::new(), bodies: bodies.clone() }
+    }
+
+    /// Sends a request once; what became of it counts if the answer came in the measured time.
     async fn once(mut self, sending: Sending, measured: Measured) -> (Client, Tally) {
-        self.stamp(now());
-        let answer = tokio::time::timeout(ANSWER_TIME_MAX, self.ask(sending)).await.ok().flatten();
+        let Some(mut body) = self.bodies.take() else { return (self, Tally::default()) };
+        body.stamp(now());
+        let answer = tokio::time::timeout(ANSWER_TIME_MAX, self.ask(&body.bytes, sending));
+        let answer = answer.await.ok().flatten();
         let mut tally = Tally::default();
         match &answer {
             Some(answer) if answer.status == 200 => {
@@ -158,8 +188,9 @@ impl Client {
             None => tally.broken = 1,
         }
         if answer.as_ref().is_some_and(|answer| answer.status == 200) {
-            self.renew();
+            body.renew();
         }
+        self.bodies.give_back(body);
         if answer.is_none_or(|answer| answer.closes) {
             self.stream = None;
         }
@@ -168,7 +199,7 @@ impl Client {
     }
 
     /// `None` when the connection ended without an answer.
-    async fn ask(&mut self, sending: Sending) -> Option<Answer> {
+    async fn ask(&mut self, body: &[u8], sending: Sending) -> Option<Answer> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             None => {
@@ -177,7 +208,7 @@ impl Client {
                 self.stream.insert(new)
             }
         };
-        let (buffer, body) = (&mut self.buffer, &self.body);
+        let buffer = &mut self.buffer;
         buffer.clear();
         stream.write_all(head(body.len(), sending).as_bytes()).await.ok()?;
         if sending == Sending::Asking {
@@ -318,23 +349,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_renewed_in_place() {
+    fn a_body_is_renewed_in_place() {
         let mut attempts = Attempts::new().unwrap();
-        let server = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut client = Client::new(server, &mut attempts, 3, 7, 10);
-        let ids = |client: &Client| {
-            let id = |at: &usize| String::from_utf8_lossy(&client.body[*at..at + 10]).into_owned();
-            client.ids.iter().map(id).collect::<Vec<_>>()
+        let mut body = Body::new(&mut attempts, 3, 7, 10);
+        let ids = |body: &Body| {
+            let id = |at: &usize| String::from_utf8_lossy(&body.bytes[*at..at + 10]).into_owned();
+            body.ids.iter().map(id).collect::<Vec<_>>()
         };
-        assert_eq!(ids(&client), ["0000000007", "0000000017", "0000000027"]);
-        let length = client.body.len();
-        client.renew();
+        assert_eq!(ids(&body), ["0000000007", "0000000017", "0000000027"]);
+        let length = body.bytes.len();
+        body.renew();
         let at = EventTime(1_790_000_000_000_000);
-        client.stamp(at);
-        assert_eq!(ids(&client), ["0000000037", "0000000047", "0000000057"]);
-        let body = String::from_utf8(client.body.clone()).unwrap();
+        body.stamp(at);
+        assert_eq!(ids(&body), ["0000000037", "0000000047", "0000000057"]);
+        let text = String::from_utf8(body.bytes.clone()).unwrap();
         let time = format!("\"at\":\"{}\"", EventTime(at.0 + 1));
-        assert_eq!((body.matches(&time).count(), body.len()), (3, length));
+        assert_eq!((text.matches(&time).count(), text.len()), (3, length));
+    }
+
+    #[test]
+    fn bodies_are_taken_in_turn() {
+        let bodies = Bodies::new(&mut Attempts::new().unwrap(), 1, 2);
+        let (first, second) = (bodies.take().unwrap(), bodies.take().unwrap());
+        let next = first.next;
+        assert!(second.next != next && bodies.take().is_none());
+        bodies.give_back(first);
+        bodies.give_back(second);
+        assert_eq!(bodies.take().unwrap().next, next);
     }
 
     #[test]

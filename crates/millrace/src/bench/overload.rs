@@ -16,7 +16,7 @@ use serde_json::json;
 use super::attempts::Attempts;
 use super::data::default_folder;
 use super::http::{Connection, write_post};
-use super::offer::{Client, Sending, Tally, WARM_UP, closed, open};
+use super::offer::{Bodies, Client, Sending, Tally, WARM_UP, closed, open};
 use super::sample::Sample;
 use super::server::Server;
 use super::usage::Memory;
@@ -127,9 +127,8 @@ fn measure(args: &Args, server: &Server, mut attempts: Attempts) -> Result<Measu
         .map_err(|e| Failure::environment(format!("the load cannot be started: {e}")))?;
     let address = server.address;
     let all = ROUNDS[ROUNDS.len() - 1] + OPEN_CONNECTIONS;
-    let mut clients: Vec<Client> = (0..all)
-        .map(|i| Client::new(address, &mut attempts, args.batch, i as u64, all as u64))
-        .collect();
+    let bodies = Bodies::new(&mut attempts, args.batch, all);
+    let mut clients: Vec<Client> = (0..all).map(|_| Client::new(address, &bodies)).collect();
     let waiting = clients.split_off(ROUNDS[ROUNDS.len() - 1]);
     let per_second = |tally: &Tally| tally.accepted as f64 / f64::from(args.seconds);
     let mut taken_by = |connections: usize| {
