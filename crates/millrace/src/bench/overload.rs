@@ -28,8 +28,9 @@ const TIMES: f64 = 10.0;
 /// Connections of the rounds that look for the best number of them; the last are as many requests
 /// with events as a server has in flight.
 const ROUNDS: [usize; 3] = [16, 64, 128];
-/// Connections that the open load has at hand, fewer than a server accepts.
-const OPEN_CONNECTIONS: usize = 640;
+/// Connections that the open load has at hand: with those of the rounds and the reader's, fewer
+/// than a server accepts.
+const OPEN_CONNECTIONS: usize = 880;
 /// The share of the capacity that must be left.
 const RATIO_MIN: f64 = 0.8;
 /// The share of the tenfold load that must have been sent.
