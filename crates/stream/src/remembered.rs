@@ -156,7 +156,7 @@ impl Remembered {
         all
     }
 
-    /// Ids held: those that have a meaning, and at most about as many others.
+    /// Ids held: those that have a meaning, and at most one and a half times as many others.
     pub(crate) fn len(&self) -> usize {
         match &self.times {
             Times::Int(table) => table.len(),

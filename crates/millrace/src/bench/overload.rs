@@ -4,7 +4,7 @@
 //! round. What the best number of them hands over once more is the capacity. Then at once an open
 //! load of ten times as much, each request at its moment. What is refused must say when to come
 //! back; what is taken must be about as much as the capacity. Behind the overload that is measured
-//! once more: the state grows with every event, and so does the work for the next one.
+//! once more, for the state has grown. All loads take the same events in turn.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
