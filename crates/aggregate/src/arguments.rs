@@ -1,7 +1,7 @@
 //! A batch seen by one group: filters and arguments, evaluated column-wise once per batch.
 
 use millrace_event::expr::{Expr, eval};
-use millrace_event::{Batch, Column, Data};
+use millrace_event::{Batch, Column, Data, Physical};
 
 use crate::Layout;
 use crate::shape::Shape;
@@ -40,6 +40,36 @@ impl Arguments {
             }
         }
         Arguments { times: batch.times().to_vec(), flags, inputs }
+    }
+
+    /// As columns: the times, the filters where there are any, and the arguments.
+    pub fn into_columns(self, shape: &Shape) -> Vec<Column> {
+        let mut columns = vec![Column::words(self.times)];
+        if shape.has_flags {
+            columns.push(Column::words(self.flags.into_iter().map(|f| f as i64).collect()));
+        }
+        columns.extend(self.inputs);
+        columns
+    }
+
+    /// What [`Arguments::into_columns`] gives for a shape, by the kinds of its columns.
+    pub fn kinds(shape: &Shape) -> Vec<Physical> {
+        let flags = shape.has_flags.then_some(Physical::Word);
+        let inputs = shape.layout().inputs.iter().map(|input| input.ty().physical());
+        [Physical::Word].into_iter().chain(flags).chain(inputs).collect()
+    }
+
+    /// Out of the columns that [`Arguments::into_columns`] gave, or of some of their rows.
+    pub fn from_columns(shape: &Shape, columns: Vec<Column>) -> Arguments {
+        let mut columns = columns.into_iter();
+        let mut words = || match columns.next().map(|column| column.data) {
+            Some(Data::Word(words)) => words,
+            Some(Data::Float(_) | Data::Text(_) | Data::Nested(_)) | None => Vec::new(),
+        };
+        let times = words();
+        let flags = if shape.has_flags { words() } else { Vec::new() };
+        let flags = flags.into_iter().map(|f| f as u64).collect();
+        Arguments { times, flags, inputs: columns.collect() }
     }
 
     #[inline]

@@ -83,6 +83,28 @@ impl Batch {
     }
 }
 
+impl Column {
+    /// Appends the bytes of this column, as they stand in a batch.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        encode_column(self, out);
+    }
+
+    /// Reads what [`Column::encode`] wrote for each of these columns, of `rows` cells.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are of other columns, or are damaged.
+    pub fn decode_all(
+        kinds: &[Physical],
+        rows: usize,
+        bytes: &[u8],
+    ) -> Result<Vec<Column>, CodecError> {
+        let mut input = Reader(bytes);
+        let columns = kinds.iter().map(|kind| decode_column(&mut input, *kind, rows));
+        let columns = columns.collect::<Result<_, _>>()?;
+        if input.0.is_empty() { Ok(columns) } else { Err(Damaged("bytes after the end")) }
+    }
+}
+
 fn encode_column(column: &Column, out: &mut Vec<u8>) {
     out.push(match &column.data {
         Data::Word(_) => 0,

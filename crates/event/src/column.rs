@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{EventTime, Physical, Span, Type, Value};
@@ -84,6 +85,17 @@ impl Texts {
 
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// Appends the strings at these rows.
+    pub fn append_rows(&mut self, other: &Texts, rows: Range<usize>) {
+        let start_of = |row: usize| if row == 0 { 0 } else { other.ends[row - 1] as usize };
+        let bytes = start_of(rows.start)..start_of(rows.end);
+        let before = self.bytes.len();
+        self.bytes.push_str(&other.bytes[bytes.clone()]);
+        u32::try_from(self.bytes.len()).expect("a batch holds less than 4 GiB");
+        let ends = other.ends[rows].iter();
+        self.ends.extend(ends.map(|end| (*end as usize - bytes.start + before) as u32));
     }
 
     /// Cuts off all but the first `rows`.
@@ -390,19 +402,24 @@ impl Column {
 
     /// Appends all cells of a column of the same kind.
     pub fn append(&mut self, other: &Column) {
+        self.append_rows(other, 0..other.len());
+    }
+
+    /// Appends the cells at these rows of a column of the same kind.
+    pub fn append_rows(&mut self, other: &Column, rows: Range<usize>) {
         let before = self.len();
         match (&mut self.data, &other.data) {
-            (Data::Word(a), Data::Word(b)) => a.extend_from_slice(b),
-            (Data::Float(a), Data::Float(b)) => a.extend_from_slice(b),
-            (Data::Text(a), Data::Text(b)) => (0..b.len()).for_each(|r| a.push(b.get(r))),
-            (Data::Nested(a), Data::Nested(b)) => a.extend_from_slice(b),
+            (Data::Word(a), Data::Word(b)) => a.extend_from_slice(&b[rows.clone()]),
+            (Data::Float(a), Data::Float(b)) => a.extend_from_slice(&b[rows.clone()]),
+            (Data::Text(a), Data::Text(b)) => a.append_rows(b, rows.clone()),
+            (Data::Nested(a), Data::Nested(b)) => a.extend_from_slice(&b[rows.clone()]),
             (a, b) => unreachable!("{} gets the cells of {}", a.kind(), b.kind()),
         }
         if self.marks.is_some() || other.marks.is_some() {
             let marks = self.marks.get_or_insert_with(|| vec![Mark::OK; before]);
             match &other.marks {
-                Some(more) => marks.extend_from_slice(more),
-                None => marks.resize(before + other.len(), Mark::OK),
+                Some(more) => marks.extend_from_slice(&more[rows]),
+                None => marks.resize(before + rows.len(), Mark::OK),
             }
         }
     }

@@ -514,7 +514,7 @@ pub struct GroupSize {
 }
 
 /// One empty column per aggregate of the group.
-pub(crate) fn aggregate_columns(group: &Group) -> Vec<Column> {
+pub fn aggregate_columns(group: &Group) -> Vec<Column> {
     group.layout.aggregates.iter().map(|a| Column::new(a.ty.physical())).collect()
 }
 

@@ -5,7 +5,7 @@ use millrace_event::{Column, State, Value};
 use millrace_feature::plan::{Group, Source, View};
 
 /// The group's features from the values of its aggregates, each of `rows` cells.
-pub(crate) fn features_of(group: &Group, aggregates: Vec<Column>, rows: usize) -> Vec<Column> {
+pub fn features_of(group: &Group, aggregates: Vec<Column>, rows: usize) -> Vec<Column> {
     let mut aggregates = Shared::new(aggregates);
     for feature in &group.features {
         match &feature.source {
@@ -28,7 +28,7 @@ pub(crate) fn features_of(group: &Group, aggregates: Vec<Column>, rows: usize) -
 }
 
 /// The view's columns from the event's fields and the features of its reads.
-pub(crate) fn view_columns(
+pub fn view_columns(
     view: &View,
     fields: &[Column],
     features: Vec<Column>,

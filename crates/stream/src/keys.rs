@@ -5,10 +5,13 @@ use std::hash::BuildHasher;
 use hashbrown::DefaultHashBuilder;
 use millrace_event::{Batch, Column, Data};
 
+/// Finds keys in memory; never where an order or a file could show it.
+pub type KeyHasher = DefaultHashBuilder;
+
 /// Per event the key's bytes (see [`millrace_event::Key`]) and hash; events with a null key have
 /// none. Held end to end, so that a batch costs no allocation per event.
 #[derive(Debug, Default)]
-pub(crate) struct Keys {
+pub struct Keys {
     bytes: Vec<u8>,
     /// Where each key ends; none where every key is one word.
     ends: Option<Vec<u32>>,
@@ -22,12 +25,15 @@ const WORD: usize = size_of::<u64>();
 
 impl Keys {
     pub(crate) fn of(batch: &Batch, fields: &[usize], hasher: &DefaultHashBuilder) -> Keys {
-        if let [field] = fields
-            && let Column { data: Data::Word(words), .. } = &batch.columns[*field]
-        {
-            return Keys::of_words(words, &batch.columns[*field], hasher);
+        let columns: Vec<&Column> = fields.iter().map(|field| &batch.columns[*field]).collect();
+        Keys::of_columns(&columns, batch.len(), hasher)
+    }
+
+    /// Keys of so many rows, each made of a cell of every column.
+    pub fn of_columns(columns: &[&Column], rows: usize, hasher: &DefaultHashBuilder) -> Keys {
+        if let [column @ Column { data: Data::Word(words), .. }] = columns {
+            return Keys::of_words(words, column, hasher);
         }
-        let rows = batch.len();
         let mut keys = Keys {
             bytes: Vec::with_capacity(rows * WORD),
             ends: None,
@@ -37,8 +43,7 @@ impl Keys {
         let mut ends = Vec::with_capacity(rows);
         for row in 0..rows {
             let start = keys.bytes.len();
-            for field in fields {
-                let column = &batch.columns[*field];
+            for column in columns {
                 keys.present[row] &= !column.is_null(row);
                 match &column.data {
                     Data::Word(words) => keys.bytes.extend_from_slice(&words[row].to_le_bytes()),

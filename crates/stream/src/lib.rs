@@ -20,6 +20,7 @@ mod probe;
 mod registry;
 mod remembered;
 mod restore;
+mod sequencer;
 mod settings;
 mod shard;
 mod slots;
@@ -29,9 +30,15 @@ pub mod test_run;
 pub use blocks::{Block, BlockRef, Blocks};
 pub use checkpoint::{ID_TABLES, Moving, Snapshot};
 pub use clock::PartitionId;
-pub use engine::{Answer, Applied, Counts, Engine, EngineError, Fate, GroupSize, Sweep};
+pub use engine::{
+    Answer, Applied, Counts, Engine, EngineError, Fate, GroupSize, Sweep, aggregate_columns,
+};
+pub use features::{features_of, view_columns};
+pub use keys::{KeyHasher, Keys};
 pub use millrace_aggregate::Position;
-pub use ordered::{Ordered, Rows};
+pub use ordered::{Emit, Ordered, Rows};
 pub use restore::Restored;
+pub use sequencer::{Place, Released, Sequencer, Take};
 pub use settings::Settings;
+pub use shard::{GroupRows, Reads, Shard, Step};
 pub use table::{AllInMemory, ColdBlocks};

@@ -1,8 +1,7 @@
-//! The engine over files: events wait for the watermark, and are then read and applied in order.
+//! The engine over files: events in order are read and applied, one group after the other.
 //!
 //! ```text
-//!   batches ─▶ judge ─▶ pending ─▶ (watermark) ─▶ sorted by (time, id) ─▶ per group: read, apply
-//!                                                                          └▶ view ─▶ rows out
+//!   batches ─▶ in order (Sequencer) ─▶ per group: read, apply ─▶ view ─▶ rows out
 //! ```
 //!
 //! A view's row for an event needs all that precede the event in (time, id), from every stream it
@@ -11,19 +10,17 @@
 
 use std::sync::Arc;
 
-use millrace_aggregate::{Arguments, Horizon, Position};
+use millrace_aggregate::{Arguments, Horizon};
 use millrace_event::{Batch, Column, EventId, EventTime};
 use millrace_feature::plan::{Plan, Read};
 
 use crate::clock::PartitionId;
-use crate::engine::{Applied, Counts, Engine, EngineError, Fate, aggregate_columns};
+use crate::engine::{Applied, Counts, Engine, EngineError, aggregate_columns};
 use crate::features::{features_of, view_columns};
 use crate::keys::{Keys, shard_of};
+use crate::sequencer::{Place, Released, Sequencer};
 use crate::settings::Settings;
-use crate::shard::{GroupRows, Step};
-
-/// Events released in one go, at most.
-const RELEASE_MAX: usize = 1 << 16;
+use crate::shard::{GroupRows, Reads, Step};
 
 /// Rows of a view, with the events they were computed for, in (time, id) order.
 #[derive(Debug)]
@@ -34,78 +31,46 @@ pub struct Rows<'a> {
     pub values: &'a [Column],
 }
 
+/// What takes the rows.
+pub type Emit<'a> = dyn FnMut(Rows<'_>) -> Result<(), String> + 'a;
+
 /// An engine that computes one view over all events of its streams.
 #[derive(Debug)]
 pub struct Ordered {
-    engine: Engine,
+    sequencer: Sequencer,
     view: usize,
-    /// By stream; empty for streams that the view does not need. Rows that were handed out stay
-    /// until there are as many of them as of others.
-    pending: Vec<Batch>,
-    /// The rows that wait: those of the last push stand at the end, the others are in order.
-    waiting: Vec<Place>,
-    needed: Vec<bool>,
-}
-
-/// Where an event lies among the pending batches: (time, id) decides, the rest follows.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    time: i64,
-    stream: u32,
-    row: u32,
-}
-
-impl Place {
-    fn is_of(&self, stream: usize) -> bool {
-        self.stream as usize == stream
-    }
 }
 
 impl Ordered {
     pub fn new(plan: Arc<Plan>, view: usize, settings: Settings, tracked: bool) -> Ordered {
-        let mut needed = vec![false; plan.streams.len()];
-        needed[plan.views[view].stream] = true;
-        for read in &plan.views[view].reads {
-            needed[plan.groups[read.group].stream] = true;
-        }
-        let pending = plan.streams.iter().map(|s| Batch::new(Arc::clone(&s.schema))).collect();
-        // Reading happens in order, so nothing behind the watermark is asked for again.
-        let settings = Settings {
-            idle_after: millrace_event::Span(i64::MAX),
-            history: millrace_event::Span(0),
-            ..settings
-        };
-        let engine = Engine::build(plan, settings, tracked, [0; 16]);
-        Ordered { engine, view, pending, waiting: Vec::new(), needed }
+        Ordered { sequencer: Sequencer::new(plan, view, settings, tracked), view }
     }
 
     /// Whether the view depends on this stream.
     pub fn needs(&self, stream: usize) -> bool {
-        self.needed[stream]
+        self.sequencer.needs(stream)
     }
 
     pub fn partition(&mut self, stream: usize, name: &str) -> PartitionId {
-        self.engine.partition(stream, name)
+        self.sequencer.partition(stream, name)
     }
 
-    /// The greatest event time that a partition has delivered: sources are read so that none runs
-    /// far ahead.
+    /// See [`Sequencer::reached`].
     pub fn reached(&self, partition: PartitionId) -> EventTime {
-        self.engine.streams[partition.stream].clock.partitions[partition.index].greatest
+        self.sequencer.reached(partition)
     }
 
     pub fn counts(&self, stream: usize) -> Counts {
-        self.engine.counts(stream)
+        self.sequencer.counts(stream)
     }
 
     pub fn engine(&mut self) -> &mut Engine {
-        &mut self.engine
+        &mut self.sequencer.engine
     }
 
     /// By stream, the events that wait for the watermark.
     pub fn pending(&mut self) -> &[Batch] {
-        (0..self.pending.len()).for_each(|stream| self.drop_released(stream));
-        &self.pending
+        self.sequencer.pending()
     }
 
     /// Takes in a batch and hands out every row that has become certain.
@@ -117,25 +82,12 @@ impl Ordered {
         partition: PartitionId,
         batch: &Batch,
         received: EventTime,
-        emit: &mut dyn FnMut(Rows<'_>) -> Result<(), String>,
+        emit: &mut Emit<'_>,
     ) -> Result<Applied, EngineError> {
-        let applied = self.engine.judge(partition, batch, received);
-        let pending = &mut self.pending[partition.stream];
-        let before = pending.len();
-        if applied.count(Fate::Applied) == batch.len() {
-            pending.append(batch);
-        } else {
-            pending.append(&batch.select(&applied.rows(Fate::Applied)));
-        }
-        let stream = partition.stream as u32;
-        let new = pending.times()[before..].iter().zip(before as u32..);
-        self.waiting.extend(new.map(|(time, row)| Place { time: *time, stream, row }));
-        let limit = self.engine.settings.pending_max;
-        self.release(emit)?;
-        if self.waiting.len() > limit {
-            return Err(EngineError::Pending { limit });
-        }
-        Ok(applied)
+        let view = self.view;
+        let mut take =
+            |engine: &mut Engine, released: Released<'_>| Run { engine, view }.run(&released, emit);
+        self.sequencer.push(partition, batch, received, &mut take)
     }
 
     /// A partition has delivered everything.
@@ -145,101 +97,41 @@ impl Ordered {
     pub fn close(
         &mut self,
         partition: PartitionId,
-        emit: &mut dyn FnMut(Rows<'_>) -> Result<(), String>,
+        emit: &mut Emit<'_>,
     ) -> Result<(), EngineError> {
-        self.engine.close(partition);
-        self.release(emit)
+        let view = self.view;
+        let mut take =
+            |engine: &mut Engine, released: Released<'_>| Run { engine, view }.run(&released, emit);
+        self.sequencer.close(partition, &mut take)
     }
 
     /// Nothing more will come: hands out all rows that are left.
     ///
     /// # Errors
     /// As [`Ordered::push`].
-    pub fn finish(
-        &mut self,
-        emit: &mut dyn FnMut(Rows<'_>) -> Result<(), String>,
-    ) -> Result<(), EngineError> {
-        self.release_before(EventTime::MAX, emit)
+    pub fn finish(&mut self, emit: &mut Emit<'_>) -> Result<(), EngineError> {
+        let view = self.view;
+        let mut take =
+            |engine: &mut Engine, released: Released<'_>| Run { engine, view }.run(&released, emit);
+        self.sequencer.finish(&mut take)
     }
+}
 
-    fn release(
-        &mut self,
-        emit: &mut dyn FnMut(Rows<'_>) -> Result<(), String>,
-    ) -> Result<(), EngineError> {
-        let needed = (0..self.needed.len()).filter(|s| self.needed[*s]);
-        let open = |s: &usize| self.engine.streams[*s].clock.is_open();
-        // A stream whose files have all ended holds nothing back.
-        let bound =
-            needed.filter(open).map(|s| self.engine.watermark(s)).min().unwrap_or(EventTime::MAX);
-        self.release_before(bound, emit)
-    }
+/// The view over events that have just been released.
+struct Run<'a> {
+    engine: &'a mut Engine,
+    view: usize,
+}
 
-    /// Reads and applies the pending events before `bound`.
-    fn release_before(
-        &mut self,
-        bound: EventTime,
-        emit: &mut dyn FnMut(Rows<'_>) -> Result<(), String>,
-    ) -> Result<(), EngineError> {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.sort_by_key(|p| p.time);
-        let certain = waiting.partition_point(|p| p.time < bound.0);
-        self.sort_ties(&mut waiting[..certain]);
-        for places in waiting[..certain].chunks(RELEASE_MAX) {
-            self.run(places, bound, emit)?;
-        }
-        waiting.drain(..certain);
-        self.waiting = waiting;
-        for stream in 0..self.pending.len() {
-            let left = self.waiting.iter().filter(|p| p.is_of(stream)).count();
-            if self.pending[stream].len() >= 2 * left {
-                self.drop_released(stream);
-            }
-        }
-        Ok(())
-    }
-
-    /// Among equal times the ids decide.
-    fn sort_ties(&self, places: &mut [Place]) {
-        let view = self.engine.plan.views[self.view].stream;
-        let id = |p: &Place| -> EventId { self.pending[p.stream as usize].id(p.row as usize) };
-        for ties in places.chunk_by_mut(|a, b| a.time == b.time) {
-            if ties.len() > 1 {
-                // Another stream's event of the same id does not precede the view's: it is read
-                // first.
-                ties.sort_by_cached_key(|p| (id(p), !p.is_of(view)));
-            }
-        }
-    }
-
-    /// Frees the rows of a stream that were handed out.
-    fn drop_released(&mut self, stream: usize) {
-        let places = self.waiting.iter_mut().filter(|p| p.is_of(stream));
-        let mut rows = Vec::new();
-        for (place, row) in places.zip(0..) {
-            rows.push(std::mem::replace(&mut place.row, row));
-        }
-        self.pending[stream] = self.pending[stream].select(&rows);
-    }
-
-    fn run(
-        &mut self,
-        places: &[Place],
-        bound: EventTime,
-        emit: &mut dyn FnMut(Rows<'_>) -> Result<(), String>,
-    ) -> Result<(), EngineError> {
+impl Run<'_> {
+    fn run(&mut self, released: &Released<'_>, emit: &mut Emit<'_>) -> Result<(), EngineError> {
         let plan = Arc::clone(&self.engine.plan);
         let view = &plan.views[self.view];
-        let sorted: Vec<Batch> = (0..self.pending.len())
-            .map(|stream| {
-                let rows = places.iter().filter(|p| p.is_of(stream));
-                self.pending[stream].select(&rows.map(|p| p.row).collect::<Vec<_>>())
-            })
-            .collect();
-        let events = &sorted[view.stream];
+        let events = &released.batches[view.stream];
         let mut features: Vec<Column> = Vec::new();
         for read in &view.reads {
             let group = &plan.groups[read.group];
-            let aggregates = self.run_group(read, places, &sorted, bound)?;
+            let aggregates = self.run_group(read, released)?;
             features.extend(features_of(group, aggregates, events.len()));
         }
         let values = view_columns(view, &events.columns, features, events.len());
@@ -250,16 +142,14 @@ impl Ordered {
     fn run_group(
         &mut self,
         read: &Read,
-        places: &[Place],
-        sorted: &[Batch],
-        bound: EventTime,
+        released: &Released<'_>,
     ) -> Result<Vec<Column>, EngineError> {
         let plan = Arc::clone(&self.engine.plan);
         let group = read.group;
         let view = &plan.views[self.view];
         let shape = Arc::clone(&self.engine.shapes[group]);
         let stream = plan.groups[group].stream;
-        let (events, batch) = (&sorted[view.stream], &sorted[stream]);
+        let (events, batch) = (&released.batches[view.stream], &released.batches[stream]);
         let arguments = Arguments::evaluate(&shape, batch);
         let own_keys = Keys::of(batch, &plan.groups[group].keys, &self.engine.hasher);
         let ids: Vec<EventId> = if shape.needs_ids() {
@@ -267,45 +157,70 @@ impl Ordered {
         } else {
             Vec::new()
         };
-        let watermark = EventTime(bound.0.min(self.engine.watermark(stream).0));
+        let watermark = EventTime(released.bound.0.min(self.engine.watermark(stream).0));
         let input = GroupRows {
             group,
             shape: &shape,
             arguments: &arguments,
             keys: &own_keys,
             ids: &ids,
-            horizon: Horizon::at(&shape, watermark.min(first_time(sorted))),
+            horizon: Horizon::at(&shape, watermark.min(released.first_time())),
         };
         let own = stream == view.stream;
         if own && !view.including && read.keys == plan.groups[group].keys {
             return self.run_own(&input, events.len(), &plan);
         }
         let rows = 0..events.len() as u32;
-        let steps: Vec<Step> = if !own {
-            merge(places, view.stream, stream)
+        let mut steps: Vec<Step> = if !own {
+            merge(released.places, view.stream, stream)
         } else if view.including {
             rows.flat_map(|r| [Step::Apply(r), Step::Read(r)]).collect()
         } else {
             rows.flat_map(|r| [Step::Read(r), Step::Apply(r)]).collect()
         };
-        let read_keys = Keys::of(events, &read.keys, &self.engine.hasher);
-        let mut out = aggregate_columns(&plan.groups[group]);
-        // One shard after the other would need the steps split; the general way is sequential.
-        for step in &steps {
+        steps.retain(|step| match step {
+            Step::Read(_) => true,
+            Step::Apply(row) => {
+                let row = *row as usize;
+                own_keys.present[row] && arguments.is_relevant(&shape, row)
+            }
+        });
+        let keys = Keys::of(events, &read.keys, &self.engine.hasher);
+        self.take_steps(&input, &Reads { keys: &keys, times: events.times() }, &steps)
+    }
+
+    /// The values of each read of these steps, in order; each shard takes its own.
+    fn take_steps(
+        &mut self,
+        input: &GroupRows<'_>,
+        reads: &Reads<'_>,
+        steps: &[Step],
+    ) -> Result<Vec<Column>, EngineError> {
+        let shards = self.engine.shards.len();
+        let plan = Arc::clone(&self.engine.plan);
+        let mut out = aggregate_columns(&plan.groups[input.group]);
+        let mut of_shard = vec![Vec::new(); shards];
+        for step in steps {
             let (keys, row) = match step {
-                Step::Read(row) => (&read_keys, *row as usize),
-                Step::Apply(row) => (&own_keys, *row as usize),
+                Step::Read(row) => (reads.keys, *row),
+                Step::Apply(row) => (input.keys, *row),
             };
-            let shard = shard_of(keys.hashes[row], self.engine.shards.len());
-            let time = match step {
-                Step::Read(row) => events.time(*row as usize),
-                Step::Apply(row) => batch.time(*row as usize),
-            };
-            self.engine.shards[shard]
-                .step(&input, keys, *step, Position::Time(time), &mut out)
-                .map_err(EngineError::Cold)?;
+            of_shard[shard_of(keys.hashes[row as usize], shards)].push(*step);
         }
-        Ok(out)
+        for (shard, steps) in self.engine.shards.iter_mut().zip(&of_shard) {
+            shard.take_steps(input, reads, steps, &mut out).map_err(EngineError::Cold)?;
+        }
+        if shards == 1 {
+            return Ok(out);
+        }
+        // Each read's values lie where its shard put them.
+        let mut at = vec![0u32; reads.times.len()];
+        let of_reads = of_shard.iter().flatten().filter_map(|step| match step {
+            Step::Read(row) => Some(*row as usize),
+            Step::Apply(_) => None,
+        });
+        of_reads.zip(0..).for_each(|(row, place)| at[row] = place);
+        Ok(out.iter().map(|column| column.select(&at)).collect())
     }
 
     /// The common case: the group is over the view's own stream and read by its own key.
@@ -361,11 +276,6 @@ impl Ordered {
         }
         Ok(out.iter().map(|column| column.select(&at)).collect())
     }
-}
-
-fn first_time(sorted: &[Batch]) -> EventTime {
-    let first = |b: &Batch| if b.is_empty() { EventTime::MAX } else { b.time(0) };
-    sorted.iter().map(first).min().unwrap_or(EventTime::MAX)
 }
 
 /// The steps of a group over another stream than the view's: its events are applied, the view's

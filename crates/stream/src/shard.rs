@@ -25,41 +25,44 @@ const READ_WORDS: usize = 64 << 10;
 const LATE_TOGETHER: usize = 64;
 
 #[derive(Debug)]
-pub(crate) struct Shard {
+pub struct Shard {
     /// By group.
     pub(crate) tables: Vec<Table>,
     scratch: Scratch,
     readings: Readings,
     /// The rows at hand, by key where that is of use.
     by_key: Vec<Placed>,
+    /// Of each step at hand and of their end, the reads before it.
+    reads_before: Vec<u32>,
 }
 
 /// One batch as one group sees it.
 #[derive(Debug)]
-pub(crate) struct GroupRows<'a> {
-    pub(crate) group: usize,
-    pub(crate) shape: &'a Arc<Shape>,
-    pub(crate) arguments: &'a Arguments,
-    pub(crate) keys: &'a Keys,
+pub struct GroupRows<'a> {
+    pub group: usize,
+    pub shape: &'a Arc<Shape>,
+    pub arguments: &'a Arguments,
+    pub keys: &'a Keys,
     /// One per event of the batch; none at all where events come in order and no value depends
     /// on the order of equal times.
-    pub(crate) ids: &'a [EventId],
-    pub(crate) horizon: Horizon,
+    pub ids: &'a [EventId],
+    pub horizon: Horizon,
 }
 
 impl Shard {
-    pub(crate) fn new(groups: usize, hasher: &DefaultHashBuilder, tracked: bool) -> Shard {
+    pub fn new(groups: usize, hasher: &DefaultHashBuilder, tracked: bool) -> Shard {
         let tables = (0..groups).map(|_| Table::new(hasher.clone(), tracked)).collect();
         Shard {
             tables,
             scratch: Scratch::default(),
             readings: Readings::default(),
             by_key: Vec::new(),
+            reads_before: Vec::new(),
         }
     }
 
     /// Adds these rows of a batch to their keys.
-    pub(crate) fn apply(
+    pub fn apply(
         &mut self,
         input: &GroupRows<'_>,
         rows: &[u32],
@@ -133,7 +136,7 @@ impl Shard {
     /// Reads and then adds each of these rows, which are in order and follow all before them.
     /// Appends the values just before each row to `out`. A row without a key reads as a key that
     /// was never seen, and is not added.
-    pub(crate) fn read_and_apply(
+    pub fn read_and_apply(
         &mut self,
         input: &GroupRows<'_>,
         rows: &[u32],
@@ -205,58 +208,101 @@ impl Shard {
         }
     }
 
-    fn read_nothing(&mut self, input: &GroupRows<'_>, at: &Position, out: &mut [Column]) {
-        let (horizon, settled) = (input.horizon, at.time());
-        KeyState::default().read(input.shape, at, horizon, settled, &mut self.scratch, out);
-    }
-
-    /// One step of an ordered run in which reads and events come from different streams.
-    pub(crate) fn step(
+    /// Takes these steps, which are in order and follow all before them: reads append their values
+    /// to `out`. A read without a key is one of a key that was never seen.
+    pub fn take_steps(
         &mut self,
         input: &GroupRows<'_>,
-        keys: &Keys,
-        step: Step,
-        at: Position,
+        reads: &Reads<'_>,
+        steps: &[Step],
         out: &mut [Column],
     ) -> Result<(), String> {
-        let cold = &AllInMemory;
-        match step {
-            Step::Read(row) if keys.present[row as usize] => {
-                let (hash, key) = (keys.hashes[row as usize], keys.get(row as usize));
-                let settled = at.time();
-                self.read(
-                    input.group,
-                    input.shape,
-                    hash,
-                    key,
-                    &at,
-                    (input.horizon, settled),
-                    out,
-                    cold,
-                )
-            }
-            Step::Read(_) => {
-                self.read_nothing(input, &at, out);
-                Ok(())
-            }
-            Step::Apply(row) => {
-                let row = row as usize;
-                if keys.present[row] && input.arguments.is_relevant(input.shape, row) {
-                    let table = &mut self.tables[input.group];
-                    let slot = table.find_or_insert(keys.hashes[row], keys.get(row));
-                    let state = table.change(slot, input.shape, cold)?;
-                    state.insert(
-                        input.shape,
-                        input.arguments,
-                        row,
-                        input.ids.get(row),
-                        input.horizon,
-                    );
+        let together = (READ_WORDS / input.shape.record_words().max(1)).clamp(LOOKAHEAD, TOGETHER);
+        steps.chunks(together).try_for_each(|steps| self.take_some_steps(input, reads, steps, out))
+    }
+
+    fn take_some_steps(
+        &mut self,
+        input: &GroupRows<'_>,
+        reads: &Reads<'_>,
+        steps: &[Step],
+        out: &mut [Column],
+    ) -> Result<(), String> {
+        let (shape, horizon) = (&**input.shape, input.horizon);
+        self.find_keys_of_steps(input, reads, steps);
+        if shape.is_deferred() {
+            self.by_key.sort_unstable();
+            self.readings.prepare(shape, self.reads_before.last().map_or(0, |n| *n as usize));
+        }
+        let Shard { tables, scratch, readings, by_key, reads_before, .. } = self;
+        let table = &mut tables[input.group];
+        for of_key in by_key.chunk_by(|a, b| a.slot() == b.slot()) {
+            let mut nothing = KeyState::default();
+            let state = match of_key[0].slot() {
+                NO_KEY => &mut nothing,
+                slot => table.change(slot, shape, &AllInMemory)?,
+            };
+            for placed in of_key {
+                match steps[placed.place()] {
+                    Step::Apply(row) => {
+                        let row = row as usize;
+                        state.insert(shape, input.arguments, row, input.ids.get(row), horizon);
+                    }
+                    Step::Read(row) => {
+                        let time = EventTime(reads.times[row as usize]);
+                        if shape.is_deferred() {
+                            let place = reads_before[placed.place()] as usize;
+                            state.read_deferred(shape, time, horizon, readings, place);
+                        } else {
+                            state.read(shape, &Position::Time(time), horizon, time, scratch, out);
+                        }
+                    }
                 }
-                Ok(())
             }
         }
+        if shape.is_deferred() {
+            readings.finish(shape, out);
+        }
+        Ok(())
     }
+
+    /// Finds the keys of these steps; those that are added to are made.
+    fn find_keys_of_steps(&mut self, input: &GroupRows<'_>, reads: &Reads<'_>, steps: &[Step]) {
+        let table = &mut self.tables[input.group];
+        let applied = steps.iter().map(|step| match step {
+            Step::Apply(row) => {
+                let row = *row as usize;
+                table.find_or_insert(input.keys.hashes[row], input.keys.get(row))
+            }
+            Step::Read(_) => NO_KEY,
+        });
+        let mut slots: Vec<u32> = applied.collect();
+        self.reads_before.clear();
+        let mut before = 0;
+        for (slot, step) in slots.iter_mut().zip(steps) {
+            self.reads_before.push(before);
+            if let Step::Read(row) = step {
+                before += 1;
+                let row = *row as usize;
+                if reads.keys.present[row] {
+                    let found = table.find(reads.keys.hashes[row], reads.keys.get(row));
+                    *slot = found.unwrap_or(NO_KEY);
+                }
+            }
+        }
+        self.reads_before.push(before);
+        self.by_key.clear();
+        let placed = slots.iter().zip(0..).map(|(slot, place)| Placed::new(*slot, place));
+        self.by_key.extend(placed);
+    }
+}
+
+/// What is read, by row.
+#[derive(Debug)]
+pub struct Reads<'a> {
+    pub keys: &'a Keys,
+    /// After all that came before, and at this time (µs).
+    pub times: &'a [i64],
 }
 
 /// Begins to look for the keys of these events, together: in the index, then in the slots.
@@ -304,9 +350,10 @@ impl Placed {
 /// No slot: the event's key is null.
 const NO_KEY: u32 = u32::MAX;
 
-/// One step of an ordered run: a row of the view's stream, or of the group's.
+/// One step of an ordered run: a row that is read for, or one that is added, which has a key and is
+/// relevant to the group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Step {
+pub enum Step {
     Read(u32),
     Apply(u32),
 }

@@ -1,0 +1,234 @@
+//! Events of several streams in one order, as soon as it is certain.
+//!
+//! ```text
+//!   batches ─▶ judge ─▶ pending ─▶ (watermark) ─▶ sorted by (time, id) ─▶ released
+//! ```
+//!
+//! An event is released once no earlier one can arrive, from whatever stream. So whoever takes what
+//! is released sees all events of all streams in order, each once.
+
+use std::sync::Arc;
+
+use millrace_event::{Batch, EventId, EventTime};
+use millrace_feature::plan::Plan;
+
+use crate::clock::PartitionId;
+use crate::engine::{Applied, Counts, Engine, EngineError, Fate};
+use crate::settings::Settings;
+
+/// Events released in one go, at most.
+const RELEASE_MAX: usize = 1 << 16;
+
+/// Brings the events that one view needs into order. The engine inside judges them; what becomes of
+/// those that are released is the caller's.
+#[derive(Debug)]
+pub struct Sequencer {
+    pub(crate) engine: Engine,
+    /// The view's stream: of events of one time and id, another stream's comes after its own.
+    first: usize,
+    /// By stream; empty for streams that the view does not need. Rows that were handed out stay
+    /// until there are as many of them as of others.
+    pending: Vec<Batch>,
+    /// The rows that wait: those of the last push stand at the end, the others are in order.
+    waiting: Vec<Place>,
+    needed: Vec<bool>,
+}
+
+/// Where an event lies among the batches of all streams: (time, id) decides, the rest follows.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    time: i64,
+    stream: u32,
+    row: u32,
+}
+
+impl Place {
+    pub fn is_of(&self, stream: usize) -> bool {
+        self.stream as usize == stream
+    }
+}
+
+/// Events that follow all that were released before, in order.
+#[derive(Debug)]
+pub struct Released<'a> {
+    /// The order across the streams; the n-th place of a stream is the n-th event of its batch.
+    pub places: &'a [Place],
+    /// By stream, in order.
+    pub batches: Vec<Batch>,
+    /// All that is yet to come has this time or a later one.
+    pub bound: EventTime,
+}
+
+impl Released<'_> {
+    /// The time of the first event.
+    pub fn first_time(&self) -> EventTime {
+        self.places.first().map_or(EventTime::MAX, |place| EventTime(place.time))
+    }
+}
+
+/// What takes the events that are released.
+pub type Take<'a> = dyn FnMut(&mut Engine, Released<'_>) -> Result<(), EngineError> + 'a;
+
+impl Sequencer {
+    pub fn new(plan: Arc<Plan>, view: usize, settings: Settings, tracked: bool) -> Sequencer {
+        let mut needed = vec![false; plan.streams.len()];
+        let first = plan.views[view].stream;
+        needed[first] = true;
+        for read in &plan.views[view].reads {
+            needed[plan.groups[read.group].stream] = true;
+        }
+        let pending = plan.streams.iter().map(|s| Batch::new(Arc::clone(&s.schema))).collect();
+        // Reading happens in order, so nothing behind the watermark is asked for again.
+        let settings = Settings {
+            idle_after: millrace_event::Span(i64::MAX),
+            history: millrace_event::Span(0),
+            ..settings
+        };
+        let engine = Engine::build(plan, settings, tracked, [0; 16]);
+        Sequencer { engine, first, pending, waiting: Vec::new(), needed }
+    }
+
+    /// Whether the view depends on this stream.
+    pub fn needs(&self, stream: usize) -> bool {
+        self.needed[stream]
+    }
+
+    /// This stream's events are wanted too.
+    pub fn need(&mut self, stream: usize) {
+        self.needed[stream] = true;
+    }
+
+    pub fn partition(&mut self, stream: usize, name: &str) -> PartitionId {
+        self.engine.partition(stream, name)
+    }
+
+    /// The greatest event time that a partition has delivered: sources are read so that none runs
+    /// far ahead.
+    pub fn reached(&self, partition: PartitionId) -> EventTime {
+        self.engine.streams[partition.stream].clock.partitions[partition.index].greatest
+    }
+
+    pub fn counts(&self, stream: usize) -> Counts {
+        self.engine.counts(stream)
+    }
+
+    /// By stream, the events that wait for the watermark.
+    pub fn pending(&mut self) -> &[Batch] {
+        (0..self.pending.len()).for_each(|stream| self.drop_released(stream));
+        &self.pending
+    }
+
+    /// Takes in a batch and releases every event whose place has become certain.
+    ///
+    /// # Errors
+    /// When too many events wait, or `take` fails.
+    pub fn push(
+        &mut self,
+        partition: PartitionId,
+        batch: &Batch,
+        received: EventTime,
+        take: &mut Take<'_>,
+    ) -> Result<Applied, EngineError> {
+        let applied = self.engine.judge(partition, batch, received);
+        let pending = &mut self.pending[partition.stream];
+        let before = pending.len();
+        if applied.count(Fate::Applied) == batch.len() {
+            pending.append(batch);
+        } else {
+            pending.append(&batch.select(&applied.rows(Fate::Applied)));
+        }
+        let stream = partition.stream as u32;
+        let new = pending.times()[before..].iter().zip(before as u32..);
+        self.waiting.extend(new.map(|(time, row)| Place { time: *time, stream, row }));
+        let limit = self.engine.settings.pending_max;
+        self.release(take)?;
+        if self.waiting.len() > limit {
+            return Err(EngineError::Pending { limit });
+        }
+        Ok(applied)
+    }
+
+    /// A partition has delivered everything.
+    ///
+    /// # Errors
+    /// As [`Sequencer::push`].
+    pub fn close(
+        &mut self,
+        partition: PartitionId,
+        take: &mut Take<'_>,
+    ) -> Result<(), EngineError> {
+        self.engine.close(partition);
+        self.release(take)
+    }
+
+    /// Nothing more will come: releases all events that are left.
+    ///
+    /// # Errors
+    /// As [`Sequencer::push`].
+    pub fn finish(&mut self, take: &mut Take<'_>) -> Result<(), EngineError> {
+        self.release_before(EventTime::MAX, take)
+    }
+
+    fn release(&mut self, take: &mut Take<'_>) -> Result<(), EngineError> {
+        let needed = (0..self.needed.len()).filter(|s| self.needed[*s]);
+        let open = |s: &usize| self.engine.streams[*s].clock.is_open();
+        // A stream whose files have all ended holds nothing back.
+        let bound =
+            needed.filter(open).map(|s| self.engine.watermark(s)).min().unwrap_or(EventTime::MAX);
+        self.release_before(bound, take)
+    }
+
+    /// Releases the pending events before `bound`.
+    fn release_before(&mut self, bound: EventTime, take: &mut Take<'_>) -> Result<(), EngineError> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort_by_key(|p| p.time);
+        let certain = waiting.partition_point(|p| p.time < bound.0);
+        self.sort_ties(&mut waiting[..certain]);
+        for places in waiting[..certain].chunks(RELEASE_MAX) {
+            let batches = self.select(places);
+            take(&mut self.engine, Released { places, batches, bound })?;
+        }
+        waiting.drain(..certain);
+        self.waiting = waiting;
+        for stream in 0..self.pending.len() {
+            let left = self.waiting.iter().filter(|p| p.is_of(stream)).count();
+            if self.pending[stream].len() >= 2 * left {
+                self.drop_released(stream);
+            }
+        }
+        Ok(())
+    }
+
+    /// Among equal times the ids decide.
+    fn sort_ties(&self, places: &mut [Place]) {
+        let first = self.first;
+        let id = |p: &Place| -> EventId { self.pending[p.stream as usize].id(p.row as usize) };
+        for ties in places.chunk_by_mut(|a, b| a.time == b.time) {
+            if ties.len() > 1 {
+                // Another stream's event of the same id does not precede the view's: it is read
+                // first.
+                ties.sort_by_cached_key(|p| (id(p), !p.is_of(first)));
+            }
+        }
+    }
+
+    /// Frees the rows of a stream that were handed out.
+    fn drop_released(&mut self, stream: usize) {
+        let places = self.waiting.iter_mut().filter(|p| p.is_of(stream));
+        let mut rows = Vec::new();
+        for (place, row) in places.zip(0..) {
+            rows.push(std::mem::replace(&mut place.row, row));
+        }
+        self.pending[stream] = self.pending[stream].select(&rows);
+    }
+
+    /// The events at these places, by stream.
+    fn select(&self, places: &[Place]) -> Vec<Batch> {
+        let of_stream = |stream| {
+            let rows = places.iter().filter(move |p: &&Place| p.is_of(stream));
+            rows.map(|p| p.row).collect::<Vec<_>>()
+        };
+        let pending = self.pending.iter().enumerate();
+        pending.map(|(stream, batch)| batch.select(&of_stream(stream))).collect()
+    }
+}
