@@ -47,11 +47,22 @@ struct At {
 
 /// Ids in one chunk at most.
 const CHUNK_IDS: usize = 128;
+/// At so many ids a key that had many is again one that has few.
+const FEW_AGAIN: usize = ShortList::COUNT_MAX / 4;
+/// A chunk of several ids with so many bytes takes no more.
+const CHUNK_BYTES_MAX: usize = 64 << 10;
+/// Room that is made ahead for the ids of a chunk, in bytes, at most: longer ids make their own.
+const CHUNK_ROOM_MAX: usize = 8 << 10;
 
 impl Chunk {
     /// With room for as many ids of this length as a chunk takes.
     fn for_ids_like(id: &[u8]) -> Chunk {
-        Chunk { bytes: Vec::with_capacity(CHUNK_IDS * (1 + id.len())), ..Chunk::default() }
+        let room = (CHUNK_IDS * (1 + id.len())).min(CHUNK_ROOM_MAX);
+        Chunk { bytes: Vec::with_capacity(room), ..Chunk::default() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.len() >= CHUNK_IDS || (self.count > 1 && self.bytes.len() >= CHUNK_BYTES_MAX)
     }
 
     fn len(&self) -> usize {
@@ -95,7 +106,8 @@ impl Chunk {
     /// Leaves the first `count` here and returns the others.
     fn split_off(&mut self, count: usize) -> Chunk {
         let at = self.offset(count);
-        let mut bytes = Vec::with_capacity(self.bytes.capacity());
+        let left = self.bytes.len() - at;
+        let mut bytes = Vec::with_capacity(left.max(self.bytes.capacity().min(CHUNK_ROOM_MAX)));
         bytes.extend_from_slice(&self.bytes[at..]);
         self.bytes.truncate(at);
         let rest = Chunk { count: self.count - count as u32, width: self.width, bytes };
@@ -140,9 +152,22 @@ impl Chunks {
         self.chunk(chunk).from(index - first).chain(behind)
     }
 
+    /// How many of the ids from `index` on come before the first of which `precedes` does not hold,
+    /// nor of any after it.
+    fn count_while(&self, index: usize, precedes: impl Fn(&[u8]) -> bool) -> usize {
+        let At { mut chunk, first } = self.find(index);
+        let (mut index, mut before) = (index - first, 0);
+        let begins = |at: usize| self.chunk(at).from(0).next().is_some_and(&precedes);
+        while chunk < self.earlier.len() && begins(chunk + 1) {
+            before += self.chunk(chunk).len() - index;
+            (chunk, index) = (chunk + 1, 0);
+        }
+        before + self.chunk(chunk).from(index).take_while(|id| precedes(id)).count()
+    }
+
     fn insert(&mut self, index: usize, id: &[u8]) {
         let mut at = self.find(index);
-        if self.chunk(at.chunk).len() >= CHUNK_IDS {
+        if self.chunk(at.chunk).is_full() {
             at = self.make_room(at, index, id);
         }
         let chunk = self.earlier.get_mut(at.chunk).unwrap_or(&mut self.last);
@@ -156,7 +181,8 @@ impl Chunks {
     /// Where an id like this one belongs that would have come into a full chunk.
     fn make_room(&mut self, At { chunk, first }: At, index: usize, id: &[u8]) -> At {
         let is_next = index == self.len;
-        let kept = if is_next { CHUNK_IDS } else { CHUNK_IDS / 2 };
+        let full = self.chunk(chunk).len();
+        let kept = if is_next { full } else { full / 2 };
         let split = self.earlier.get_mut(chunk).unwrap_or(&mut self.last);
         let rest = if is_next { Chunk::for_ids_like(id) } else { split.split_off(kept) };
         self.heap_bytes += rest.bytes.capacity();
@@ -233,6 +259,20 @@ impl Ids {
         ids.take(range.len())
     }
 
+    /// How many of the ids at `range` come before the first of which `precedes` does not hold, where
+    /// it holds of none after that.
+    pub(crate) fn count_while(
+        &self,
+        range: Range<usize>,
+        precedes: impl Fn(&[u8]) -> bool,
+    ) -> usize {
+        let count = match self {
+            Ids::Few(ids) => ids.iter().skip(range.start).take_while(|id| precedes(id)).count(),
+            Ids::Many(ids) => ids.count_while(range.start, precedes),
+        };
+        count.min(range.len())
+    }
+
     /// Reads where the next id most likely goes.
     #[inline]
     pub(crate) fn peek(&self) -> u64 {
@@ -265,7 +305,20 @@ impl Ids {
         }
         match self {
             Ids::Few(ids) => ids.remove_front(count),
-            Ids::Many(ids) => ids.remove_front(count),
+            Ids::Many(ids) => {
+                ids.remove_front(count);
+                if ids.len <= FEW_AGAIN {
+                    self.shrink();
+                }
+            }
+        }
+    }
+
+    /// Holds few ids as those of a key that never had many, unless one of them is too long.
+    fn shrink(&mut self) {
+        let mut few = ShortList::default();
+        if self.range(0..self.len()).enumerate().all(|(at, id)| few.insert(at, id)) {
+            *self = Ids::Few(few);
         }
     }
 
@@ -313,9 +366,52 @@ mod tests {
                     prop_assert!(chunks.iter().all(|c| (1..=CHUNK_IDS).contains(&c.len())));
                 }
                 let (from, until) = (at.min(ids.len()), (at + length).min(ids.len()));
+                // Ids are numbered by their first byte here, which need not ascend.
+                let sorted = oracle[from..until].is_sorted();
+                let precedes = |id: &[u8]| id < &[step as u8 / 2][..];
+                if sorted && oracle[until..].iter().all(|id| !precedes(id)) {
+                    let expected = oracle[from..until].iter().filter(|id| precedes(id)).count();
+                    prop_assert_eq!(ids.count_while(from..until, precedes), expected);
+                }
                 let some = oracle[from..until].iter().map(Vec::as_slice);
                 prop_assert!(ids.range(from..until).eq(some));
             }
         }
+    }
+
+    /// Ids of one moment are in order, and are searched in their chunks.
+    #[test]
+    fn ids_in_order_are_counted_up_to_any() {
+        let id = |n: usize| vec![b'a' + (n / 26 % 26) as u8, b'a' + (n % 26) as u8];
+        let mut ids = Ids::default();
+        let count = 600;
+        (0..count).for_each(|n| ids.insert(n, &id(n)));
+        for from in [0, 1, 127, 128, 300, count] {
+            for until in [from, from + 1, 200, count].map(|until| until.clamp(from, count)) {
+                for n in (0..count).step_by(7) {
+                    let precedes = |other: &[u8]| other < &id(n)[..];
+                    let expected = (from..until).filter(|other| *other < n).count();
+                    assert_eq!(ids.count_while(from..until, precedes), expected, "{from} {n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_id_takes_no_room_for_others_like_it() {
+        let mut ids = Ids::default();
+        let mut held = 0;
+        for n in 0..400usize {
+            let id = vec![n as u8; if n % 128 == 0 { 100_000 } else { 9 }];
+            ids.insert(n, &id);
+            held += id.len();
+        }
+        assert!(ids.heap_bytes() < 2 * held, "{} bytes for {held}", ids.heap_bytes());
+        let Ids::Many(many) = &ids else { panic!("these are many") };
+        assert!(
+            many.earlier.iter().all(|chunk| chunk.bytes.len() < 2 * (100_000 + CHUNK_BYTES_MAX))
+        );
+        ids.remove_front(395);
+        assert!(matches!(ids, Ids::Few(_)) && ids.len() == 5);
     }
 }

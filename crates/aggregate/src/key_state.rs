@@ -203,8 +203,7 @@ impl KeyState {
         let Some(extra) = &self.extra else { return until };
         let without = rows.len() - extra.ids.len();
         let from = rows.count_until_from_end(time.saturating_sub(1)).max(without);
-        let ties = extra.ids.range(from - without..until - without);
-        from + ties.take_while(|tie| *tie <= id).count()
+        from + extra.ids.count_while(from - without..until - without, |tie| tie <= id)
     }
 
     /// The id of a row, where it is still kept.
@@ -302,12 +301,7 @@ impl KeyState {
 
     fn remove_rows(&mut self, shape: &Shape, gone: usize, horizon: Horizon) {
         if !shape.summarised.is_empty() {
-            for row in 0..gone {
-                let words = self.words(shape);
-                let words = SmallVec::<[u64; 16]>::from_slice(words.view(shape.stride).row(row));
-                let id = EventId::from_bytes(self.id(shape, row).unwrap_or_default());
-                self.summarise(shape, &words, &id, horizon);
-            }
+            self.summarise_rows(shape, gone, horizon);
         }
         let skipped = self.skipped();
         let n = self.times(shape).len();
@@ -330,6 +324,25 @@ impl KeyState {
         }
         if shape.has_text && self.extra.as_ref().is_some_and(|e| e.dictionary.is_full()) {
             self.compact_dictionary(shape);
+        }
+    }
+
+    /// Adds the first `gone` rows to the summaries.
+    fn summarise_rows(&mut self, shape: &Shape, gone: usize, horizon: Horizon) {
+        // The ids are read one after the other: to look for each would take as many steps.
+        let ids = self.extra.as_mut().map(|extra| std::mem::take(&mut extra.ids));
+        let without = self.times(shape).len() - ids.as_ref().map_or(0, Ids::len);
+        let mut of_rows = ids.as_ref().map(|ids| ids.range(0..ids.len()));
+        for row in 0..gone {
+            let words = self.words(shape);
+            let words = SmallVec::<[u64; 16]>::from_slice(words.view(shape.stride).row(row));
+            let id = if row < without { None } else { of_rows.as_mut().and_then(Iterator::next) };
+            let id = EventId::from_bytes(id.unwrap_or_default());
+            self.summarise(shape, &words, &id, horizon);
+        }
+        drop(of_rows);
+        if let Some(ids) = ids {
+            self.extra().ids = ids;
         }
     }
 

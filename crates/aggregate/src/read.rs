@@ -142,13 +142,14 @@ impl KeyState {
             Position::Before(_, id) => (id.as_bytes(), false),
             Position::Including(_, id) => (id.as_bytes(), true),
         };
-        let mut high = all;
-        while high > 0 && rows.time(high - 1) == t {
-            match self.id(shape, high - 1) {
-                Some(other) if other > id || (!including && other == id) => high -= 1,
-                Some(_) | None => break,
-            }
+        let Some(extra) = &self.extra else { return all };
+        // Ids of one moment ascend, from the first that is still kept.
+        let without = rows.len() - extra.ids.len();
+        let ties = rows.count_until(t.saturating_sub(1)).max(without).min(all)..all;
+        if ties.is_empty() {
+            return all;
         }
-        high
+        let precedes = |other: &[u8]| if including { other <= id } else { other < id };
+        ties.start + extra.ids.count_while(ties.start - without..ties.end - without, precedes)
     }
 }
