@@ -5,6 +5,9 @@
 //! added to the stream changes nothing. The names of features and groups are no part of what they
 //! compute, only of the hash of what holds them.
 
+mod decision;
+mod label;
+
 use std::fmt::Write;
 
 use millrace_aggregate::{Function, Layout, Window};
@@ -13,6 +16,9 @@ use millrace_event::{Schema, Type};
 use sha2::{Digest, Sha256};
 
 use crate::plan::{DefinitionHash, Freshness, Group, Plan, Stale, View};
+
+pub(crate) use decision::{decision, model};
+pub(crate) use label::label;
 
 /// The hash of nothing yet.
 pub(crate) const EMPTY: DefinitionHash = DefinitionHash([0; 32]);
@@ -278,6 +284,9 @@ pub(crate) fn plan(plan: &Plan) -> DefinitionHash {
     let mut hashes: Vec<DefinitionHash> = plan.streams.iter().map(|s| s.hash).collect();
     hashes.extend(plan.groups.iter().map(|g| g.hash));
     hashes.extend(plan.views.iter().map(|v| v.hash));
+    hashes.extend(plan.labels.iter().map(|l| l.hash));
+    hashes.extend(plan.models.iter().map(|m| m.hash));
+    hashes.extend(plan.decisions.iter().map(|d| d.hash));
     hashes.sort_unstable();
     let mut form = Form::default();
     form.part("plan");

@@ -117,6 +117,18 @@ pub(crate) fn clause(word: &str) -> Option<Instead> {
     })
 }
 
+/// What becomes of an event, in other words.
+pub(crate) fn outcome(word: &str) -> Option<Instead> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "deny" | "decline" | "reject" | "refuse" | "stop" | "block" => Word("block"),
+        "approve" | "accept" | "pass" | "permit" | "allow" => Word("allow"),
+        "challenge" | "manual" | "hold" | "queue" | "review" => Word("review"),
+        "when" | "if" => Hint("the outcome stands in front: `block when condition`"),
+        "default" | "otherwise" => Word("else"),
+        _ => return None,
+    })
+}
+
 /// The word of the language that this one is, but for capital letters.
 pub(crate) fn lower_case(word: &str) -> Option<&'static str> {
     const WORDS: [&str; 14] = [

@@ -2,17 +2,22 @@
 //!
 //! Expressions are written in the language again, with `let` names put in.
 
+mod decision;
+mod expression;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use millrace_aggregate::{Aggregate, Function, Window};
 use millrace_event::Schema;
-use millrace_event::expr::{Binary, Clock, Expr, Kind, Unary};
 
 use crate::plan::{Feature, Group, Plan, Source, View};
 
-/// The whole plan: streams, groups with their state and features, views with their columns, and
-/// who uses which field.
+use decision::{describe_decision, describe_label, describe_model, label_fields};
+use expression::{expr_to_text, literal_text};
+
+/// The whole plan: streams, groups with their state and features, views with their columns, labels,
+/// models, decisions with their rules, and who uses which field.
 pub fn describe(plan: &Plan) -> String {
     let mut out = String::new();
     for stream in &plan.streams {
@@ -36,6 +41,15 @@ pub fn describe(plan: &Plan) -> String {
     }
     for view in &plan.views {
         describe_view(&mut out, plan, view);
+    }
+    for label in &plan.labels {
+        describe_label(&mut out, plan, label);
+    }
+    for model in &plan.models {
+        describe_model(&mut out, plan, model);
+    }
+    for decision in &plan.decisions {
+        describe_decision(&mut out, plan, decision);
     }
     out
 }
@@ -160,7 +174,7 @@ fn window_text(window: &Window) -> String {
     }
 }
 
-/// Groups and views that read a field of a stream.
+/// Groups, views and labels that read a field of a stream.
 fn field_users(plan: &Plan, schema: &Schema, at: usize) -> Vec<String> {
     let of_stream = |stream: usize| plan.streams.get(stream).is_some_and(|s| *s.schema == *schema);
     let mut users = Vec::new();
@@ -181,6 +195,10 @@ fn field_users(plan: &Plan, schema: &Schema, at: usize) -> Vec<String> {
         }
         users.extend(reads.then(|| view.name.to_string()));
     }
+    for label in &plan.labels {
+        let reads = label_fields(label).any(|(stream, field)| of_stream(stream) && field == at);
+        users.extend(reads.then(|| label.name.to_string()));
+    }
     users
 }
 
@@ -188,112 +206,6 @@ fn names(schema: &Schema, fields: &[usize]) -> String {
     let names: Vec<&str> =
         fields.iter().filter_map(|at| schema.fields.get(*at)).map(|f| &*f.name).collect();
     names.join(", ")
-}
-
-/// An expression in the language, columns named by `column`. Conversions that the language makes by
-/// itself are left out.
-fn expr_to_text(expr: &Expr, column: &dyn Fn(usize) -> String) -> String {
-    let of = |e: &Expr| expr_to_text(e, column);
-    let inner = |e: &Expr| match e.kind {
-        Kind::Binary(Binary::StartsWith | Binary::Contains, ..) => of(e),
-        Kind::Binary(..) | Kind::In(..) | Kind::If(..) => format!("({})", of(e)),
-        _ => of(e),
-    };
-    let list = |all: &[Expr]| all.iter().map(of).collect::<Vec<String>>().join(", ");
-    match &expr.kind {
-        Kind::Column(at) => column(*at),
-        Kind::Literal(value) => literal_text(value),
-        Kind::Unary(operator, a) => unary_text(operator, expr, a, &of(a), &inner(a)),
-        Kind::Binary(Binary::StartsWith, a, b) => format!("starts_with({}, {})", of(a), of(b)),
-        Kind::Binary(Binary::Contains, a, b) => format!("contains({}, {})", of(a), of(b)),
-        Kind::Binary(operator, a, b) => {
-            format!("{} {} {}", inner(a), sign(*operator), inner(b))
-        }
-        Kind::In(a, others) => format!("{} in [{}]", inner(a), list(others)),
-        Kind::If(c, a, b) => format!("if {} then {} else {}", of(c), of(a), of(b)),
-        Kind::Coalesce(all) => format!("coalesce({})", list(all)),
-        Kind::Least(all) => format!("least({})", list(all)),
-        Kind::Greatest(all) => format!("greatest({})", list(all)),
-    }
-}
-
-fn unary_text(operator: &Unary, expr: &Expr, of: &Expr, a: &str, inner: &str) -> String {
-    use millrace_event::Type;
-    match operator {
-        Unary::Negate => format!("-{inner}"),
-        Unary::Not => format!("not {inner}"),
-        Unary::IsNull => format!("{inner} is null"),
-        Unary::Convert => match (&of.ty, &expr.ty) {
-            (Type::Int, Type::Float | Type::Decimal(_)) => a.to_owned(),
-            (_, Type::Float) => format!("float({a})"),
-            (_, Type::Int) => format!("int({a})"),
-            (_, Type::Decimal(digits)) => format!("decimal({a}, {digits})"),
-            (_, _) => a.to_owned(),
-        },
-        Unary::Clock(clock, zone) => {
-            let name = match clock {
-                Clock::Hour => "hour",
-                Clock::Weekday => "weekday",
-                Clock::Day => "day",
-            };
-            format!("{name}({a}, \"{zone}\")")
-        }
-        Unary::Abs => format!("abs({a})"),
-        Unary::Floor => format!("floor({a})"),
-        Unary::Ceil => format!("ceil({a})"),
-        Unary::Round => format!("round({a})"),
-        Unary::Sqrt => format!("sqrt({a})"),
-        Unary::Ln => format!("ln({a})"),
-        Unary::Exp => format!("exp({a})"),
-        Unary::Lower => format!("lower({a})"),
-        Unary::Upper => format!("upper({a})"),
-        Unary::Length => format!("length({a})"),
-    }
-}
-
-fn sign(operator: Binary) -> &'static str {
-    match operator {
-        Binary::Add => "+",
-        Binary::Subtract => "-",
-        Binary::Multiply => "*",
-        Binary::Divide => "/",
-        Binary::Remainder => "%",
-        Binary::Equal => "=",
-        Binary::NotEqual => "!=",
-        Binary::Less => "<",
-        Binary::LessOrEqual => "<=",
-        Binary::Greater => ">",
-        Binary::GreaterOrEqual => ">=",
-        Binary::And => "and",
-        Binary::Or => "or",
-        Binary::StartsWith => "starts_with",
-        Binary::Contains => "contains",
-    }
-}
-
-fn literal_text(value: &millrace_event::Value) -> String {
-    use millrace_event::Value;
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(b) => b.to_string(),
-        Value::Int(n) => n.to_string(),
-        Value::Float(x) => x.to_string(),
-        Value::Decimal { mantissa, scale } => decimal_text(*mantissa, *scale),
-        Value::Text(text) => format!("{text:?}"),
-        Value::Timestamp(at) => format!("\"{at}\""),
-        Value::Duration(d) => d.to_string(),
-        Value::List(all) => {
-            format!("[{}]", all.iter().map(literal_text).collect::<Vec<String>>().join(", "))
-        }
-        Value::Map(_) => "{…}".to_owned(),
-    }
-}
-
-fn decimal_text(mantissa: i64, scale: u8) -> String {
-    let digits = format!("{:0>1$}", mantissa.unsigned_abs(), usize::from(scale) + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - usize::from(scale));
-    let point = if scale == 0 { "" } else { "." };
-    format!("{}{whole}{point}{fraction}", if mantissa < 0 { "-" } else { "" })
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -1,11 +1,17 @@
 //! The plan: definitions with every name resolved and every type known. It names no engine.
 
+mod decision;
+mod label;
+
 use std::fmt;
 use std::sync::Arc;
 
 use millrace_aggregate::{Layout, Window};
 use millrace_event::expr::Expr;
 use millrace_event::{Entity, EventTime, KeyKind, Schema, Span, State, Type, Value};
+
+pub use decision::{Decision, Model, Outcome, Rule};
+pub use label::{Label, LabelSource};
 
 /// SHA-256 of a definition in its canonical form; equal meaning written alike has equal hashes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +37,9 @@ pub struct Plan {
     pub streams: Vec<Stream>,
     pub groups: Vec<Group>,
     pub views: Vec<View>,
+    pub labels: Vec<Label>,
+    pub models: Vec<Model>,
+    pub decisions: Vec<Decision>,
     pub tests: Vec<Test>,
     pub hash: DefinitionHash,
 }
@@ -176,6 +185,15 @@ impl Plan {
     }
     pub fn view(&self, name: &str) -> Option<usize> {
         self.views.iter().position(|v| &*v.name == name)
+    }
+    pub fn label(&self, name: &str) -> Option<usize> {
+        self.labels.iter().position(|l| &*l.name == name)
+    }
+    pub fn model(&self, name: &str) -> Option<usize> {
+        self.models.iter().position(|m| &*m.name == name)
+    }
+    pub fn decision(&self, name: &str) -> Option<usize> {
+        self.decisions.iter().position(|d| &*d.name == name)
     }
 }
 

@@ -39,11 +39,16 @@ pub enum NodeKind {
     Including,
     Use,
     UseItem,
+    LabelDeclaration,
+    /// `positive from …` or `among …`.
+    LabelSource,
+    Matures,
     ModelDeclaration,
     ModelFile,
     ModelInputs,
     DecisionDeclaration,
     Score,
+    /// `block when …`, and `else allow`.
     Rule,
     TestDeclaration,
     EventStep,

@@ -44,12 +44,15 @@ pub fn check(args: &Args) -> Result<(), Failure> {
     }
     let features: usize = plan.groups.iter().map(|g| g.features.len()).sum();
     say!(
-        "{}: {}, {} in {}, {}, {}",
+        "{}: {}, {} in {}, {}, {}, {}, {}, {}",
         counted(sources.len(), "file"),
         counted(plan.streams.len(), "stream"),
         counted(features, "feature"),
         counted(plan.groups.len(), "group"),
         counted(plan.views.len(), "view"),
+        counted(plan.labels.len(), "label"),
+        counted(plan.models.len(), "model"),
+        counted(plan.decisions.len(), "decision"),
         counted(plan.tests.len(), "test"),
     )
 }

@@ -97,6 +97,11 @@ pub(crate) mod tests {
         }
     }
 
+    fn plus(a: Expr, b: Expr) -> Expr {
+        let kind = Kind::Binary(Binary::Add, Box::new(a), Box::new(b));
+        Expr { kind, ty: Type::Int, nullable: true }
+    }
+
     /// Two groups and a view over one stream; `device` has integer keys.
     pub(crate) fn plan() -> Plan {
         let card = Type::Key(Arc::new(Entity { name: Arc::from("card"), kind: KeyKind::Text }));
@@ -130,15 +135,7 @@ pub(crate) mod tests {
             vec![feature("pairs", Type::Int, None)],
         );
         let column = |index: usize, ty: Type| Expr::column(index, ty, true);
-        let sum = Expr {
-            kind: Kind::Binary(
-                Binary::Add,
-                Box::new(column(4, Type::Int)),
-                Box::new(column(6, Type::Int)),
-            ),
-            ty: Type::Int,
-            nullable: true,
-        };
+        let sum = plus(column(4, Type::Int), column(6, Type::Int));
         let named = |name: &str, expr: Expr| ViewColumn {
             name: Arc::from(name),
             ty: expr.ty.clone(),
@@ -166,6 +163,9 @@ pub(crate) mod tests {
             streams: vec![Stream { schema: Arc::new(schema), hash: DefinitionHash([4; 32]) }],
             groups: vec![by_card, by_both],
             views: vec![view],
+            labels: Vec::new(),
+            models: Vec::new(),
+            decisions: Vec::new(),
             tests: Vec::new(),
             hash: DefinitionHash([5; 32]),
         }

@@ -11,6 +11,7 @@
 //! with what it holds; whether that is still good enough to be used is a promise of the definition
 //! (`fresh 500ms, else last good for 5m, else default`), and this crate is where it is kept.
 
+pub mod decision;
 mod freshness;
 mod group;
 mod key;

@@ -255,6 +255,9 @@ mod tests {
             streams: vec![Stream { schema, hash: NONE }],
             groups: vec![group],
             views: Vec::new(),
+            labels: Vec::new(),
+            models: Vec::new(),
+            decisions: Vec::new(),
             tests: Vec::new(),
             hash: NONE,
         })

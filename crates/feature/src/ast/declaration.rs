@@ -1,4 +1,4 @@
-//! Tree to AST: entities, streams, groups, views, models, decisions.
+//! Tree to AST: entities, streams, groups, views.
 
 use crate::diagnostic::Code;
 use crate::lexer::TokenKind;
@@ -6,8 +6,8 @@ use crate::tree::{NodeId, NodeKind};
 
 use super::lower::Lower;
 use super::{
-    At, Clause, Decision, EntityItem, Expr, ExprKind, Feature, Field, Fresh, Group, Let, Model,
-    Modifier, Otherwise, Project, Selection, Stream, TypeRef, Use, View, ViewItem, Window,
+    At, Clause, EntityItem, Expr, ExprKind, Feature, Field, Fresh, Group, Let, Modifier, Otherwise,
+    Project, Selection, Stream, TypeRef, Use, View, ViewItem, Window,
 };
 
 impl Lower<'_> {
@@ -24,17 +24,9 @@ impl Lower<'_> {
             NodeKind::StreamDeclaration => project.streams.extend(self.stream(id)),
             NodeKind::GroupDeclaration => project.groups.extend(self.group(id)),
             NodeKind::ViewDeclaration => project.views.extend(self.view(id)),
-            NodeKind::ModelDeclaration => {
-                let inputs: Vec<NodeId> = self.nodes(id, NodeKind::ModelInputs).collect();
-                let inputs = inputs.into_iter().flat_map(|n| self.names(n)).collect();
-                let name = self.first_name(id, NodeKind::Name);
-                project.models.extend(name.map(|name| Model { name, inputs }));
-            }
-            NodeKind::DecisionDeclaration => {
-                let view = self.first_name(id, NodeKind::Source);
-                let name = self.first_name(id, NodeKind::Name);
-                project.decisions.extend(name.map(|name| Decision { name, view }));
-            }
+            NodeKind::LabelDeclaration => project.labels.extend(self.label(id)),
+            NodeKind::ModelDeclaration => project.models.extend(self.model(id)),
+            NodeKind::DecisionDeclaration => project.decisions.extend(self.decision(id)),
             NodeKind::TestDeclaration => project.tests.extend(self.test(id)),
             // What did not parse has its diagnostic; nothing else stands at the top of a file.
             _ => {}
@@ -142,7 +134,7 @@ impl Lower<'_> {
     }
 
     /// The expression of an item, if the item parsed.
-    fn body(&mut self, id: NodeId, parsed: bool) -> Expr {
+    pub fn body(&mut self, id: NodeId, parsed: bool) -> Expr {
         match parsed {
             true => self.child_expression(id),
             false => Expr { kind: ExprKind::Error, span: self.span(id) },

@@ -27,7 +27,7 @@ pub(crate) fn tree_to_ast(
 /// One file on its way from tree to AST.
 pub(super) struct Lower<'a> {
     file: u32,
-    text: &'a str,
+    pub text: &'a str,
     pub tree: &'a Tree,
     pub sink: &'a mut Sink,
 }

@@ -3,6 +3,7 @@
 //! What did not parse is an [`ExprKind::Error`], or a declaration marked as broken, so that later
 //! passes can say more without repeating what has been said.
 
+mod decision;
 mod declaration;
 mod expression;
 mod literal;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use millrace_event::{EventTime, Span, State};
 
+use crate::plan::Outcome;
 use crate::source::SourceSpan;
 
 pub(crate) use lower::tree_to_ast;
@@ -27,6 +29,7 @@ pub(crate) struct Project {
     pub streams: Vec<Stream>,
     pub groups: Vec<Group>,
     pub views: Vec<View>,
+    pub labels: Vec<Label>,
     pub models: Vec<Model>,
     pub decisions: Vec<Decision>,
     pub tests: Vec<Test>,
@@ -175,15 +178,57 @@ pub(crate) struct Selection {
 }
 
 #[derive(Clone, Debug)]
+pub(crate) struct Label {
+    pub name: Name,
+    pub stream: Option<Name>,
+    pub positive: Vec<LabelSource>,
+    pub among: Vec<LabelSource>,
+    pub matures: Vec<At<Span>>,
+    pub broken: bool,
+}
+
+/// `reports by payment_id where reason = "fraud"`
+#[derive(Clone, Debug)]
+pub(crate) struct LabelSource {
+    pub stream: Name,
+    pub by: Name,
+    pub filter: Option<Expr>,
+    pub span: SourceSpan,
+}
+
+#[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub name: Name,
+    pub files: Vec<At<Arc<str>>>,
     pub inputs: Vec<Name>,
+    pub broken: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Decision {
     pub name: Name,
     pub view: Option<Name>,
+    pub items: Vec<DecisionItem>,
+    pub broken: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum DecisionItem {
+    Score(Name),
+    Shadow(Name),
+    Rule(Rule),
+    Else(At<Outcome>),
+}
+
+/// `block "many cards" when device_risk.cards >= 5`
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub outcome: Outcome,
+    pub name: Option<At<Arc<str>>>,
+    pub condition: Expr,
+    /// The condition as it is written, on one line.
+    pub text: Arc<str>,
+    pub span: SourceSpan,
 }
 
 #[derive(Clone, Debug)]

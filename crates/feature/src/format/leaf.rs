@@ -47,6 +47,13 @@ pub(super) fn tree_to_leaves<'t>(tree: &Tree, text: &'t str) -> Vec<Leaf<'t>> {
     with_trivia(&tree.tokens, text, walk.leaves)
 }
 
+/// The leaves of one node, without comments.
+pub(super) fn node_to_leaves<'t>(tree: &Tree, text: &'t str, id: NodeId) -> Vec<Leaf<'t>> {
+    let mut walk = Walk { tree, text, leaves: Vec::new() };
+    walk.node(id, Around { level: 0, item: None, part: None, begins_line: false });
+    walk.leaves
+}
+
 /// What a walk knows of the nodes around a node.
 #[derive(Clone, Copy)]
 struct Around {
@@ -146,6 +153,7 @@ fn is_declaration(kind: NodeKind) -> bool {
         NodeKind::StreamDeclaration
             | NodeKind::GroupDeclaration
             | NodeKind::ViewDeclaration
+            | NodeKind::LabelDeclaration
             | NodeKind::ModelDeclaration
             | NodeKind::DecisionDeclaration
             | NodeKind::TestDeclaration
@@ -162,6 +170,8 @@ fn is_item(kind: NodeKind) -> bool {
             | NodeKind::Let
             | NodeKind::Feature
             | NodeKind::Use
+            | NodeKind::LabelSource
+            | NodeKind::Matures
             | NodeKind::ModelFile
             | NodeKind::ModelInputs
             | NodeKind::Score
@@ -174,15 +184,16 @@ fn is_item(kind: NodeKind) -> bool {
 
 /// Whether the parts of an item stand below those of its neighbours.
 fn is_aligned(kind: NodeKind) -> bool {
-    matches!(kind, NodeKind::Field | NodeKind::Feature | NodeKind::Let)
+    matches!(kind, NodeKind::Field | NodeKind::Feature | NodeKind::Let | NodeKind::Rule)
 }
 
 /// The parts of fields and features, from left to right: the name, what it is, and then clauses
-/// in the order in which they are usually written.
+/// in the order in which they are usually written. Of rules: the outcome, and the rest.
 fn part_of_sign(parent: NodeKind, kind: TokenKind) -> Option<usize> {
     match (parent, kind) {
         (NodeKind::Field, TokenKind::Colon) => Some(1),
         (NodeKind::Feature | NodeKind::Let, TokenKind::Equal) => Some(1),
+        (NodeKind::Rule, TokenKind::Word | TokenKind::String) => Some(1),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Words, signs and comments stay as they are and in their order; only blanks change. Line breaks
 //! inside an item are the writer's choice and are kept. Items stand on lines of their own, and the
-//! parts of fields and features stand below each other, up to the next empty line.
+//! parts of fields, features and rules stand below each other, up to the next empty line.
 
 mod leaf;
 mod line;
@@ -11,8 +11,9 @@ mod space;
 use crate::diagnostic::Sink;
 use crate::lexer::TokenKind;
 use crate::parser::text_to_tree;
+use crate::tree::{NodeId, Tree};
 
-use leaf::{Leaf, tree_to_leaves};
+use leaf::{Leaf, node_to_leaves, tree_to_leaves};
 use line::{Line, print};
 use space::needs_space;
 
@@ -28,6 +29,21 @@ pub fn format(text: &str) -> String {
         return text.to_owned();
     }
     print(&leaves_to_lines(&tree_to_leaves(&tree, text)))
+}
+
+/// A piece of a text on one line, with the blanks that [`format`] sets and without comments.
+pub(crate) fn one_line(tree: &Tree, text: &str, id: NodeId) -> String {
+    let mut out = String::new();
+    let leaves = node_to_leaves(tree, text, id);
+    let mut before: Option<&Leaf<'_>> = None;
+    for leaf in &leaves {
+        if before.is_some_and(|before| needs_space(before, leaf)) {
+            out.push(' ');
+        }
+        out.push_str(leaf.text);
+        before = Some(leaf);
+    }
+    out
 }
 
 /// Where the writer of lines is.

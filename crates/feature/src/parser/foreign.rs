@@ -125,7 +125,16 @@ impl Parser<'_, '_> {
             let end = self.token(1).map_or(self.here(), |by| self.span(by));
             return Some(Advice::write(self.here().to(end), text));
         }
+        if wanted == "when" && matches!(self.word(0), "if" | "where" | "on") {
+            return Some(Advice::write(self.here(), wanted));
+        }
         self.for_comment()
+    }
+
+    /// Where a word stands that no outcome is.
+    pub(super) fn for_outcome(&self) -> Option<Advice> {
+        let instead = foreign::outcome(self.word(0)).map(|instead| self.instead(instead));
+        instead.or_else(|| self.for_comment())
     }
 
     /// Comments of other languages.

@@ -4,10 +4,11 @@
 //! Line breaks mean nothing to the grammar. They help recovery only: after an error, an item is
 //! held to begin at the next word that is first on its line.
 
+mod decision;
 mod declaration;
 mod expression;
 mod foreign;
-mod later;
+mod label;
 mod test;
 
 use crate::ast::NAME_BYTES_MAX;
@@ -68,8 +69,8 @@ struct Parser<'t, 's> {
 }
 
 /// Words that begin a declaration.
-const DECLARATIONS: [&str; 7] =
-    ["entity", "stream", "features", "view", "model", "decision", "test"];
+const DECLARATIONS: [&str; 8] =
+    ["entity", "stream", "features", "view", "label", "model", "decision", "test"];
 
 impl Parser<'_, '_> {
     fn file(&mut self) {
@@ -81,10 +82,13 @@ impl Parser<'_, '_> {
                 "stream" => self.stream(),
                 "features" => self.group(),
                 "view" => self.view(),
+                "label" => self.label(),
                 "model" => self.model(),
                 "decision" => self.decision(),
                 "test" => self.test(),
-                _ => self.expected("a declaration: entity, stream, features, view or test"),
+                _ => self.expected(
+                    "a declaration: entity, stream, features, view, label, model, decision or test",
+                ),
             }
             if self.failed {
                 self.skip(before, Parser::is_at_declaration);

@@ -127,6 +127,16 @@ impl Context<'_> {
                 "an aggregate in a view",
                 "define it in a feature group, and name it here as `group.feature`",
             ),
+            Scope::Label(_) => (
+                Code::AggregateInExpression,
+                "an aggregate in a label",
+                "its condition is over the fields of one event",
+            ),
+            Scope::Decision(_) => (
+                Code::AggregateInExpression,
+                "an aggregate in a decision",
+                "define it in a feature group, and add it to the view",
+            ),
             Scope::Constant { .. } => {
                 (Code::NotConstant, "an aggregate where a constant must stand", "write a literal")
             }

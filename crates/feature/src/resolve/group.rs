@@ -233,13 +233,10 @@ fn keys(ast: &ast::Group, stream: &StreamInfo, report: &mut Report) -> (Vec<usiz
 }
 
 /// The first of a clause that may stand once; a second one is told.
-fn once<'a, T>(all: &'a [At<T>], report: &mut Report) -> Option<&'a At<T>> {
+pub(super) fn once<'a, T>(all: &'a [At<T>], report: &mut Report) -> Option<&'a At<T>> {
     let (first, rest) = all.split_first()?;
     for again in rest {
-        report.push(
-            Diagnostic::error(Code::DuplicateClause, again.span, "this stands twice")
-                .label(first.span, "first here"),
-        );
+        report.twice(again.span, first.span);
     }
     Some(first)
 }

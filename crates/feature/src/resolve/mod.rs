@@ -1,23 +1,28 @@
 //! AST to plan: names are looked up, types are found, groups get their layout.
 //!
 //! Declarations are resolved in the order in which they can need each other: entities, streams,
-//! groups, views, tests. What has an error stays known by its name, so that one mistake is told
-//! once.
+//! groups, views, labels, models, decisions, tests. What has an error stays known by its name, so
+//! that one mistake is told once.
 
 mod aggregate;
 mod call;
+mod column;
 mod constant;
+mod decision;
 mod expression;
 mod feature;
 mod function;
 mod group;
+mod label;
 mod layout;
 mod literal;
+mod model;
 mod operator;
 mod order;
 mod scope;
 mod stream;
 mod test;
+mod vector;
 mod view;
 
 use std::collections::HashMap;
@@ -29,11 +34,12 @@ use crate::ast::{Name, Project};
 use crate::canonical;
 use crate::diagnostic::{Code, Diagnostic, Sink, Suggest};
 use crate::foreign::{self, Instead};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::source::{SourceFile, SourceSpan};
 
 pub use call::function_names;
 use group::GroupInfo;
+use model::ModelInfo;
 use stream::StreamInfo;
 use view::ViewInfo;
 
@@ -56,19 +62,26 @@ pub(crate) fn ast_to_plan(project: &Project, sources: &[SourceFile], report: &mu
         streams: Vec::new(),
         groups: Vec::new(),
         views: Vec::new(),
+        models: Vec::new(),
+        models_by_name: HashMap::new(),
     };
     let entities = resolver.entities();
     resolver.declared_twice();
     resolver.streams();
     resolver.groups();
     resolver.views();
+    let labels = resolver.labels();
     resolver.models();
+    let decisions = resolver.decisions();
     let tests = resolver.tests();
     let mut plan = Plan {
         entities,
         streams: resolver.streams.into_iter().map(|s| s.stream).collect(),
         groups: resolver.groups.into_iter().map(|g| g.group).collect(),
         views: resolver.views.into_iter().map(|v| v.view).collect(),
+        labels,
+        models: resolver.models,
+        decisions,
         tests,
         hash: canonical::EMPTY,
     };
@@ -128,6 +141,14 @@ impl Report {
                 .hint("give one of them another name"),
         );
     }
+
+    /// "this stands twice", with the first place.
+    pub fn twice(&mut self, again: SourceSpan, first: SourceSpan) {
+        self.push(
+            Diagnostic::error(Code::DuplicateClause, again, "this stands twice")
+                .label(first, "first here"),
+        );
+    }
 }
 
 /// What is written instead of an unknown name that another language has.
@@ -151,17 +172,20 @@ struct Resolver<'a> {
     streams: Vec<StreamInfo>,
     groups: Vec<GroupInfo>,
     views: Vec<ViewInfo>,
+    models: Vec<plan::Model>,
+    models_by_name: HashMap<Arc<str>, ModelInfo>,
 }
 
 impl Resolver<'_> {
-    /// Streams, groups, views, models and decisions share one space of names; entities, which are
-    /// types, and tests have theirs.
+    /// Streams, groups, views, labels, models and decisions share one space of names; entities,
+    /// which are types, and tests have theirs.
     fn declared_twice(&mut self) {
         let project = self.project;
         let mut names: Vec<&Name> = Vec::new();
         names.extend(project.streams.iter().map(|s| &s.name));
         names.extend(project.groups.iter().map(|g| &g.name));
         names.extend(project.views.iter().map(|v| &v.name));
+        names.extend(project.labels.iter().map(|l| &l.name));
         names.extend(project.models.iter().map(|m| &m.name));
         names.extend(project.decisions.iter().map(|d| &d.name));
         names.sort_by_key(|name| name.span);
@@ -186,23 +210,6 @@ impl Resolver<'_> {
         found
     }
 
-    /// Models and decisions are read but not run; the rest of the project works without them.
-    fn models(&mut self) {
-        let project = self.project;
-        for model in &project.models {
-            for view in &model.inputs {
-                self.view_named(view);
-            }
-            self.not_run(&model.name, "model");
-        }
-        for decision in &project.decisions {
-            if let Some(view) = &decision.view {
-                self.view_named(view);
-            }
-            self.not_run(&decision.name, "decision");
-        }
-    }
-
     fn view_named(&mut self, name: &Name) -> Option<usize> {
         let found = self.views.iter().position(|v| *v.view.name == *name.text);
         if found.is_none() {
@@ -211,13 +218,10 @@ impl Resolver<'_> {
         }
         found
     }
+}
 
-    fn not_run(&mut self, name: &Name, what: &str) {
-        let message =
-            format!("the {what} `{}` parses, but this engine does not run it yet", name.text);
-        self.report.push(
-            Diagnostic::warning(Code::NotYetRun, name.span, message)
-                .hint("the rest of the project works without it"),
-        );
-    }
+/// Tells that a declaration lacks what it cannot be without.
+fn missing_part(name: &Name, what: &str, part: &str, hint: &str, report: &mut Report) {
+    let message = format!("the {what} `{}` has no {part}", name.text);
+    report.push(Diagnostic::error(Code::MissingPart, name.span, message).hint(hint));
 }

@@ -12,6 +12,7 @@ use crate::source::SourceSpan;
 use super::group::{Families, GroupInfo};
 use super::order::Later;
 use super::stream::StreamInfo;
+use super::vector::Vector;
 use super::view::ViewBuilder;
 use super::{EXPRESSION_NODES_MAX, INLINED_NODES_MAX, RESOLVED_HEIGHT_MAX, Report};
 
@@ -36,6 +37,10 @@ pub(super) enum Scope<'a> {
         groups: &'a [GroupInfo],
         later: &'a Later,
     },
+    /// A condition of a label: fields of one event.
+    Label(&'a StreamInfo),
+    /// A condition of a decision: columns of its view, and scores.
+    Decision(&'a Vector<'a>),
     /// Nothing: a `default`, or a value in a test, where bare times may stand.
     Constant { in_test: bool },
 }
@@ -146,6 +151,18 @@ impl<'a> Context<'a> {
                 None
             }
             Scope::View { .. } => self.view_name(name),
+            Scope::Label(stream) => {
+                if let Some(field) = field(stream, &name.text) {
+                    return field;
+                }
+                if !stream.broken {
+                    let place = format!(" in `{}`", stream.stream.schema.stream);
+                    let known = field_names(stream);
+                    self.report.unknown(Code::UnknownName, "field", name, &place, known);
+                }
+                None
+            }
+            Scope::Decision(vector) => vector.name(name, self.report),
             Scope::Constant { .. } => {
                 not_constant(self.report, name);
                 None
@@ -203,7 +220,8 @@ impl<'a> Context<'a> {
             Scope::View { builder, groups, .. } => {
                 builder.selected(name, window, groups, self.report)
             }
-            Scope::Event { .. } => {
+            Scope::Decision(vector) => vector.indexed(name, window, self.report),
+            Scope::Event { .. } | Scope::Label(_) => {
                 feature_in_event(self.report, name);
                 None
             }
@@ -216,22 +234,32 @@ impl<'a> Context<'a> {
 
     /// What `group.feature` and `group.feature[5m]` mean here.
     pub fn member(&mut self, group: &Name, name: &Name, window: Option<&Window>) -> Option<Expr> {
-        let Scope::View { builder, streams, groups, .. } = &mut self.scope else {
-            let message = format!("`{}.{}` can stand in a view only", group.text, name.text);
-            self.report.push(
-                Diagnostic::error(Code::FeatureInEvent, group.span.to(name.span), message)
-                    .hint("in a group, name its own features without the group"),
-            );
-            return None;
+        let hint = match &mut self.scope {
+            Scope::View { builder, streams, groups, .. } => {
+                return builder.member(group, name, window, (streams, groups), self.report);
+            }
+            Scope::Decision(vector) => return vector.member(group, name, window, self.report),
+            Scope::Label(_) => "here stand the fields of one event",
+            Scope::Event { .. } | Scope::Derived { .. } | Scope::Constant { .. } => {
+                "in a group, name its own features without the group"
+            }
         };
-        builder.member(group, name, window, (streams, groups), self.report)
+        let message =
+            format!("`{}.{}` can stand in a view or a decision only", group.text, name.text);
+        let span = group.span.to(name.span);
+        self.report.push(Diagnostic::error(Code::FeatureInEvent, span, message).hint(hint));
+        None
     }
 
     /// Whether a bare time such as `12:00` may stand here.
     pub fn allows_bare_times(&self) -> bool {
         match self.scope {
             Scope::Constant { in_test } => in_test,
-            Scope::Event { .. } | Scope::Derived { .. } | Scope::View { .. } => false,
+            Scope::Event { .. }
+            | Scope::Derived { .. }
+            | Scope::View { .. }
+            | Scope::Label(_)
+            | Scope::Decision(_) => false,
         }
     }
 }

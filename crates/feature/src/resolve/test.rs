@@ -10,6 +10,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::{Expectation, Subject, Test, TestEvent};
 use crate::source::{Lines, SourceSpan};
 
+use super::column::{Found, ambiguous};
 use super::constant::{Place, constant};
 use super::{Report, Resolver};
 
@@ -242,7 +243,7 @@ impl Resolver<'_> {
         };
         let key = self.key(group, ast);
         let info = &self.groups[group];
-        let mut subject = Found::default();
+        let mut subject = Checked::default();
         for check in &ast.checks {
             let Selection { name, window, .. } = &check.selection;
             let Some(family) = info.families.by_name.get(&name.text) else {
@@ -312,7 +313,7 @@ impl Resolver<'_> {
             self.report.error(Code::TypeMismatch, ast.event.span, message);
             return None;
         }
-        let mut subject = Found::default();
+        let mut subject = Checked::default();
         for check in &ast.checks {
             let column = self.view_column(view, &check.selection);
             let info = &self.views[view];
@@ -331,54 +332,41 @@ impl Resolver<'_> {
         *event
     }
 
-    /// A column by its full name, or as the feature that it is.
     fn view_column(&mut self, view: usize, selection: &Selection) -> Option<usize> {
         let info = &self.views[view];
+        let columns = &info.view.columns;
         let Selection { name, window, span } = selection;
-        let by_name = info.view.columns.iter().position(|c| *c.name == *name.text);
-        if let (Some(at), None) = (by_name, window) {
-            return Some(at);
+        match info.names.find(&name.text, window.as_ref()) {
+            Found::One(at) => Some(at),
+            Found::Several(found) => {
+                ambiguous(&name.text, *span, &found, columns, self.report);
+                None
+            }
+            Found::Nothing if info.names.is_lost(&name.text) => None,
+            Found::Nothing => {
+                let full = match window {
+                    Some(window) => format!("{}_{}", name.text, window.text).into(),
+                    None => Arc::clone(&name.text),
+                };
+                let place = format!(" in the view `{}`", info.view.name);
+                let name = Name { text: full, span: *span };
+                let known = columns.iter().map(|c| &*c.name);
+                self.report.unknown(Code::UnknownName, "column", &name, &place, known);
+                None
+            }
         }
-        let fits = |at: &usize| {
-            let origin = &info.origins[*at];
-            let has_width = window.as_ref().is_none_or(|w| origin.width == Some(w.width));
-            origin.family == name.text && has_width
-        };
-        let found: Vec<usize> = (0..info.origins.len()).filter(fits).collect();
-        if let [only] = found[..] {
-            return Some(only);
-        }
-        let columns = info.view.columns.iter().map(|c| &*c.name);
-        if found.is_empty() {
-            let full = match window {
-                Some(window) => format!("{}_{}", name.text, window.text).into(),
-                None => Arc::clone(&name.text),
-            };
-            let place = format!(" in the view `{}`", info.view.name);
-            let name = Name { text: full, span: *span };
-            self.report.unknown(Code::UnknownName, "column", &name, &place, columns);
-            return None;
-        }
-        let names: Vec<String> =
-            found.iter().map(|at| format!("`{}`", info.view.columns[*at].name)).collect();
-        let message = format!("`{}` may be several columns", name.text);
-        self.report.push(
-            Diagnostic::error(Code::AmbiguousWindow, *span, message)
-                .hint(format!("write one of {}", names.join(", "))),
-        );
-        None
     }
 }
 
 /// What the checks of an expectation come to.
 #[derive(Default)]
-struct Found {
+struct Checked {
     values: Vec<(usize, Value)>,
     states: Vec<(usize, millrace_event::State)>,
     failed: bool,
 }
 
-impl Found {
+impl Checked {
     fn check(&mut self, check: &Check, found: Option<(usize, &Type)>, report: &mut Report) {
         let Some((at, ty)) = found else {
             self.failed = true;
@@ -397,7 +385,7 @@ impl Found {
     }
 
     fn expectation(self, subject: Subject) -> Option<Expectation> {
-        let Found { values, states, failed } = self;
+        let Checked { values, states, failed } = self;
         (!failed).then(|| Expectation { place: Arc::from(""), subject, values, states })
     }
 }

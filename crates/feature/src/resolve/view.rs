@@ -13,6 +13,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::{self, Read, ViewColumn};
 use crate::source::SourceSpan;
 
+use super::column::{ColumnNames, Origin};
 use super::group::GroupInfo;
 use super::order::Later;
 use super::scope::{Context, Definitions, Inlined, Scope};
@@ -23,15 +24,8 @@ use super::{Report, Resolver};
 #[derive(Debug)]
 pub(super) struct ViewInfo {
     pub view: plan::View,
-    pub origins: Vec<Origin>,
+    pub names: ColumnNames,
     pub broken: bool,
-}
-
-/// The feature that a column is, as the text names it; nothing for an expression.
-#[derive(Clone, Debug)]
-pub(super) struct Origin {
-    pub family: Arc<str>,
-    pub width: Option<Span>,
 }
 
 /// A view while its items are resolved.
@@ -84,7 +78,7 @@ impl Resolver<'_> {
             hash: canonical::EMPTY,
         };
         let Some(stream) = stream else {
-            return ViewInfo { view, origins: Vec::new(), broken: true };
+            return ViewInfo { view, names: ColumnNames::default(), broken: true };
         };
         let mut builder = ViewBuilder {
             stream,
@@ -109,13 +103,13 @@ impl Resolver<'_> {
             }
         }
         let broken = builder.broken;
-        let (reads, columns, origins) = builder.finish(self.report);
+        let (reads, columns, names) = builder.finish(self.report);
         view.reads = reads;
         view.columns = columns;
         let groups: Vec<&plan::Group> =
             view.reads.iter().map(|r| &self.groups[r.group].group).collect();
         view.hash = canonical::view(&view, &self.streams[stream].stream.schema, &groups);
-        ViewInfo { view, origins, broken }
+        ViewInfo { view, names, broken }
     }
 
     fn column(&mut self, ast: &ast::Feature, builder: &mut ViewBuilder, later: &Later) {
@@ -297,7 +291,7 @@ impl ViewBuilder {
     }
 
     /// Names columns: those of one name from several groups are written with their group.
-    fn finish(self, report: &mut Report) -> (Vec<Read>, Vec<ViewColumn>, Vec<Origin>) {
+    fn finish(self, report: &mut Report) -> (Vec<Read>, Vec<ViewColumn>, ColumnNames) {
         let mut groups_of: HashMap<&str, Vec<&Arc<str>>> = HashMap::new();
         for column in &self.built {
             let groups = groups_of.entry(&column.name).or_default();
@@ -327,7 +321,10 @@ impl ViewBuilder {
             });
             origins.push(column.origin.clone());
         }
-        (self.reads, columns, origins)
+        let is_lost = |definition: &(SourceSpan, Option<Inlined>)| definition.1.is_none();
+        let lost = self.columns.by_name.into_iter().filter(|(_, d)| is_lost(d)).map(|(n, _)| n);
+        let names = ColumnNames::new(&columns, &origins, lost.collect());
+        (self.reads, columns, names)
     }
 }
 
@@ -338,7 +335,7 @@ fn width(window: Option<Window>) -> Option<Span> {
     }
 }
 
-fn find_group(name: &Name, groups: &[GroupInfo], report: &mut Report) -> Option<usize> {
+pub(super) fn find_group(name: &Name, groups: &[GroupInfo], report: &mut Report) -> Option<usize> {
     let Some(found) = groups.iter().position(|g| *g.group.name == *name.text) else {
         let known = groups.iter().map(|g| &*g.group.name);
         report.unknown(Code::UnknownName, "feature group", name, "", known);
@@ -349,7 +346,7 @@ fn find_group(name: &Name, groups: &[GroupInfo], report: &mut Report) -> Option<
     (!(info.families.broken && info.group.features.is_empty())).then_some(found)
 }
 
-fn unknown_feature(info: &GroupInfo, name: &Name, report: &mut Report) {
+pub(super) fn unknown_feature(info: &GroupInfo, name: &Name, report: &mut Report) {
     if info.families.broken {
         return;
     }

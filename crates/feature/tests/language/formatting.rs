@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::projects::{plan_of, project};
 
-const PROJECTS: [&str; 3] = ["payments.mill", "accounts.mill", "later.mill"];
+const PROJECTS: [&str; 3] = ["payments.mill", "accounts.mill", "decisions.mill"];
 
 #[test]
 fn projects_keep_their_meaning() {
@@ -22,6 +22,39 @@ fn projects_keep_their_meaning() {
 #[test]
 fn a_project_as_it_is_written() {
     insta::assert_snapshot!(format(&project("payments.mill").text));
+}
+
+#[test]
+fn rules_stand_below_each_other() {
+    let text = "label  fraud on s{positive from r by id where a\nmatures   7d}\n\
+                model m{file \"m.txt\" inputs v}\n\
+                decision d on v {score m\n shadow n\n block when m>=0.9\n \
+                block \"many\" when x is null\nand y # why\nreview when(-x<1)\nelse allow}";
+    let formatted = format(text);
+    assert_eq!(format(&formatted), formatted);
+    assert_eq!(
+        formatted,
+        r#"label fraud on s {
+  positive from r by id where a
+  matures 7d
+}
+
+model m {
+  file "m.txt"
+  inputs v
+}
+
+decision d on v {
+  score m
+  shadow n
+  block  when m >= 0.9
+  block  "many" when x is null
+      and y  # why
+  review when (-x < 1)
+  else   allow
+}
+"#
+    );
 }
 
 /// Pieces of the text: blanks, and what stands between them. Comments and strings stay whole.

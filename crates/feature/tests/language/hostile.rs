@@ -17,10 +17,11 @@ fn survives(text: &str) {
     assert_eq!(format(&formatted), formatted, "{text:?}");
 }
 
-const WORDS: [&str; 72] = [
+const WORDS: [&str; 82] = [
     "entity", "stream", "features", "view", "model", "decision", "test", "by", "from", "on", "use",
     "let", "owner", "fresh", "else", "last", "good", "for", "default", "refuse", "where", "over",
     "every", "decay", "per", "top", "within", "id", "time", "late", "at", "expect", "x", "is",
+    "label", "positive", "among", "matures", "score", "shadow", "when", "block", "allow", "review",
     "null", "true", "not", "and", "or", "in", "if", "then", "count", "sum", "greatest", "a", "b",
     "card", "int", "decimal", "list", "5", "0.5", "10m", "12:00", "\"s\"", "{", "}", "(", ")", "[",
     "]", ",", ".", ":", "=", "<", ">", "-", "/", "?", "\n",
@@ -132,6 +133,15 @@ fn texts_of_64_kib_take_little_time() {
             n => format!("c{n} = c * {n}\n"),
         }),
         repeated(|n| format!("a{n} = b{n} ")),
+        repeated(|n| match n {
+            0 => "a = count() } view v on s { use g } decision d on v {\n".to_owned(),
+            n => format!("block when a > {n} and b{n} > 0 and g.a > 1\n"),
+        }),
+        repeated(|n| match n {
+            0 => "a = count() } view v on s { use g }\n".to_owned(),
+            n => format!("model m{n} {{ file \"m\" inputs v }} decision d{n} on v {{ score m{n}\n"),
+        }),
+        repeated(|n| format!("}} label l{n} on s {{ positive from s by id matures {n}s\n")),
         repeated(|n| format!("}} entity e{n} stream s{n} {{ id : e{n} id\n")),
         lets,
     ];

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use millrace_event::{State, Value};
 use millrace_feature::plan::{Plan, Subject};
-use millrace_feature::{Severity, SourceFile, compile, describe, render};
+use millrace_feature::{SourceFile, compile, describe, render};
 
 pub fn project(name: &str) -> SourceFile {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects");
@@ -35,12 +35,8 @@ fn accounts() {
 }
 
 #[test]
-fn what_is_not_run_yet_is_a_warning_beside_a_plan() {
-    let compiled = compile(&[project("later.mill")]);
-    let found: Vec<(Severity, &str)> =
-        compiled.diagnostics.iter().map(|d| (d.severity, d.code.name())).collect();
-    assert_eq!(found, [(Severity::Warning, "not-yet-run"); 2]);
-    assert_eq!(compiled.plan.unwrap().views.len(), 1);
+fn decisions() {
+    insta::assert_snapshot!(described("decisions.mill"));
 }
 
 #[test]

@@ -58,6 +58,39 @@ fn formatting_changes_the_layout_and_can_only_look() {
 }
 
 #[test]
+fn labels_models_and_decisions_are_counted_and_formatted() {
+    let folder = tempdir().unwrap();
+    let more = r#"
+view checkout on payments {
+  use velocity
+}
+
+label again on payments {
+  positive from payments by card
+  matures 7d
+}
+
+model risk {
+  file "models/risk.txt"
+  inputs checkout
+}
+
+decision authorise on checkout {
+  score risk
+  block when risk >= 0.9
+  else allow
+}
+"#;
+    write(folder.path(), &[("a.mill", &format!("{DEFINITIONS}{more}"))]);
+    let ended = run(folder.path(), &["check", "a.mill"]);
+    assert!(ended.out.contains("1 view, 1 label, 1 model, 1 decision, 0 tests"), "{ended:?}");
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    succeed(folder.path(), &["fmt"]);
+    let text = std::fs::read_to_string(folder.path().join("a.mill")).unwrap();
+    assert!(text.contains("  block when risk >= 0.9\n  else  allow\n"), "{text}");
+}
+
+#[test]
 fn a_wrong_definition_is_named_with_its_place_and_ends_with_1() {
     let folder = tempdir().unwrap();
     write(folder.path(), &[("a.mill", &DEFINITIONS.replace("from payments", "from paymnts"))]);

@@ -38,35 +38,45 @@ impl Parser<'_, '_> {
             self.name_as(NodeKind::Source, "the name of a view");
         }
         if !self.failed {
-            self.block(|p| match p.word(0) {
-                "score" | "shadow" => {
-                    p.start(NodeKind::Score);
-                    p.bump();
-                    p.name("the name of a model");
-                    p.finish();
-                }
-                "allow" | "review" | "block" => {
-                    p.start(NodeKind::Rule);
-                    p.bump();
-                    p.eat(TokenKind::String);
-                    if p.expect_word("when") {
-                        p.expression();
-                    }
-                    p.finish();
-                }
-                "else" => {
-                    p.start(NodeKind::Rule);
-                    p.bump();
-                    match p.word(0) {
-                        "allow" | "review" | "block" => p.bump(),
-                        _ => p.expected("`allow`, `review` or `block`"),
-                    }
-                    p.eat(TokenKind::String);
-                    p.finish();
-                }
-                _ => p.expected("`score`, `shadow`, `allow`, `review`, `block` or `else`"),
-            });
+            self.block(Parser::decision_item);
         }
         self.finish();
+    }
+
+    fn decision_item(&mut self) {
+        match self.word(0) {
+            "score" | "shadow" => {
+                self.start(NodeKind::Score);
+                self.bump();
+                self.name("the name of a model");
+                self.finish();
+            }
+            "allow" | "review" | "block" => {
+                self.start(NodeKind::Rule);
+                self.bump();
+                self.eat(TokenKind::String);
+                if self.expect_word("when") {
+                    self.expression();
+                }
+                self.finish();
+            }
+            "else" => {
+                self.start(NodeKind::Rule);
+                self.bump();
+                match self.word(0) {
+                    "allow" | "review" | "block" => self.bump(),
+                    _ => {
+                        let advice = self.for_outcome();
+                        self.expected_but("`allow`, `review` or `block`", advice);
+                    }
+                }
+                self.finish();
+            }
+            _ => {
+                let advice = self.for_outcome();
+                let what = "`score`, `shadow`, `allow`, `review`, `block` or `else`";
+                self.expected_but(what, advice);
+            }
+        }
     }
 }

@@ -1,0 +1,200 @@
+//! Decisions: the models that are scored, and the rules over their scores and the view's columns.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use millrace_event::Type;
+
+use crate::ast::{self, At, DecisionItem, Name};
+use crate::canonical;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::plan::{self, Outcome, Rule};
+use crate::source::SourceSpan;
+
+use super::column::Found;
+use super::scope::{Context, Scope};
+use super::vector::Vector;
+use super::{Resolver, missing_part};
+
+/// The models of one decision.
+#[derive(Default)]
+struct Cast {
+    scores: Vec<usize>,
+    shadows: Vec<usize>,
+    /// The place of each score among the scores.
+    places: HashMap<Arc<str>, usize>,
+    in_shadow: HashSet<Arc<str>>,
+    /// Where each model is named first.
+    spans: HashMap<Arc<str>, SourceSpan>,
+}
+
+impl Resolver<'_> {
+    pub fn decisions(&mut self) -> Vec<plan::Decision> {
+        let project = self.project;
+        project.decisions.iter().filter_map(|decision| self.decision(decision)).collect()
+    }
+
+    fn decision(&mut self, ast: &ast::Decision) -> Option<plan::Decision> {
+        let view = match &ast.view {
+            Some(name) => self.view_named(name),
+            None => None,
+        };
+        let mut cast = Cast::default();
+        for item in &ast.items {
+            match item {
+                DecisionItem::Score(model) => self.cast(model, Role::Score, view, &mut cast),
+                DecisionItem::Shadow(model) => self.cast(model, Role::Shadow, view, &mut cast),
+                DecisionItem::Rule(_) | DecisionItem::Else(_) => {}
+            }
+        }
+        let otherwise = self.otherwise(ast);
+        let view = view?;
+        let Cast { scores, shadows, places, in_shadow, .. } = cast;
+        let rules = self.rules(ast, view, places, in_shadow)?;
+        let mut decision = plan::Decision {
+            name: Arc::clone(&ast.name.text),
+            view,
+            scores,
+            shadows,
+            rules,
+            otherwise: otherwise?,
+            hash: canonical::EMPTY,
+        };
+        decision.hash = canonical::decision(&decision, &self.views[view].view, &self.models);
+        Some(decision)
+    }
+
+    /// One more model of the decision.
+    fn cast(&mut self, name: &Name, role: Role, view: Option<usize>, cast: &mut Cast) {
+        if let Some(first) = cast.spans.get(&name.text) {
+            self.report.twice(name.span, *first);
+            return;
+        }
+        cast.spans.insert(Arc::clone(&name.text), name.span);
+        let place = cast.scores.len();
+        // Known by its name from here on, whatever is wrong with it.
+        match role {
+            Role::Score => {
+                cast.places.insert(Arc::clone(&name.text), place);
+            }
+            Role::Shadow => {
+                cast.in_shadow.insert(Arc::clone(&name.text));
+            }
+        }
+        let Some(model) = self.models_by_name.get(&name.text) else {
+            let known = self.models_by_name.keys().map(|k| &**k);
+            self.report.unknown(Code::UnknownName, "model", name, "", known);
+            return;
+        };
+        match role {
+            Role::Score => cast.scores.push(model.index),
+            Role::Shadow => cast.shadows.push(model.index),
+        }
+        let (Some(view), Some((inputs, span))) = (view, model.inputs) else { return };
+        let of = |view: usize| &self.views[view].view.name;
+        if inputs != view {
+            let message = format!(
+                "the model `{}` takes `{}`, and this decision is on `{}`",
+                name.text,
+                of(inputs),
+                of(view)
+            );
+            let hint = format!("name a model whose inputs are `{}`", of(view));
+            self.report.push(
+                Diagnostic::error(Code::InputsMismatch, name.span, message)
+                    .label(span, "its inputs")
+                    .hint(hint),
+            );
+        }
+        if self.views[view].names.find(&name.text, None) != Found::Nothing {
+            let message = format!("`{}` is a model, and a column of `{}`", name.text, of(view));
+            self.report.push(
+                Diagnostic::error(Code::DuplicateName, name.span, message)
+                    .hint("nothing would tell them apart here: give one of them another name"),
+            );
+        }
+    }
+
+    /// The last line of a decision, behind which nothing stands.
+    fn otherwise(&mut self, ast: &ast::Decision) -> Option<Outcome> {
+        let mut first: Option<At<Outcome>> = None;
+        for item in &ast.items {
+            let (span, first) = match (item, first) {
+                (DecisionItem::Else(otherwise), None) => {
+                    first = Some(*otherwise);
+                    continue;
+                }
+                (_, None) => continue,
+                (DecisionItem::Else(otherwise), Some(first)) => {
+                    self.report.twice(otherwise.span, first.span);
+                    continue;
+                }
+                (DecisionItem::Score(model) | DecisionItem::Shadow(model), Some(first)) => {
+                    (model.span, first)
+                }
+                (DecisionItem::Rule(rule), Some(first)) => (rule.span, first),
+            };
+            self.report.push(
+                Diagnostic::error(Code::MisplacedClause, span, "nothing stands behind `else`")
+                    .label(first.span, "here every event has its outcome")
+                    .hint("make `else` the last line"),
+            );
+        }
+        if first.is_none() && !ast.broken {
+            let hint = "say what becomes of the rest: `else allow`";
+            missing_part(&ast.name, "decision", "`else`", hint, self.report);
+        }
+        first.map(|otherwise| otherwise.value)
+    }
+
+    /// All rules, or nothing if one has a mistake.
+    fn rules(
+        &mut self,
+        ast: &ast::Decision,
+        view: usize,
+        scores: HashMap<Arc<str>, usize>,
+        shadows: HashSet<Arc<str>>,
+    ) -> Option<Vec<Rule>> {
+        let view = &self.views[view];
+        let vector = Vector {
+            view,
+            stream: self.streams.get(view.view.stream)?,
+            groups: &self.groups,
+            models: &self.models_by_name,
+            scores,
+            shadows,
+        };
+        let mut rules = Vec::new();
+        for item in &ast.items {
+            let DecisionItem::Rule(rule) = item else { continue };
+            let name = rule.name.as_ref();
+            if let Some(name) = name.filter(|name| name.value.trim().is_empty()) {
+                let hint = "say in a few words why, or leave it out";
+                self.report.push(
+                    Diagnostic::error(Code::MissingPart, name.span, "a rule with an empty name")
+                        .hint(hint),
+                );
+            }
+            let scope = Scope::Decision(&vector);
+            let condition = Context::new(scope, self.report).checked(
+                &rule.condition,
+                &Type::Bool,
+                "a condition",
+            );
+            let reason = name.map_or(&rule.text, |name| &name.value);
+            rules.push(condition.map(|condition| Rule {
+                outcome: rule.outcome,
+                reason: Arc::clone(reason),
+                condition,
+            }));
+        }
+        rules.into_iter().collect()
+    }
+}
+
+/// What a model is to a decision.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Score,
+    Shadow,
+}
