@@ -2,9 +2,9 @@
 """What NumPy's legacy generator and CPython's draw, for the tests of `src/numpy_random.rs` and
 `src/python_random.rs`.
 
-    python3 reference/draws.py > reference/draws.txt        (needs NumPy; 1.26 and 2.4 write the same)
+    python3 reference/draws.py > reference/draws.txt        (NumPy 1.26 and 2.4 write the same)
 
-A line is a kind of draw, a seed, and every so-manieth value; a float is written as its bits.
+A line is a kind of draw, a seed, and every nth value; a float is written as its bits.
 """
 import random
 import struct

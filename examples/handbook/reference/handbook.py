@@ -62,7 +62,8 @@ def fraud(a, seconds, customer, terminal, amount):
     rows_of_terminal = [np.flatnonzero(terminal == number) for number in range(a.terminals)]
     rows_of_customer = [np.flatnonzero(customer == number) for number in range(a.customers)]
     for d in range(last):
-        for number in np.random.RandomState(d + a.salt * 1009).choice(a.terminals, 2, replace=False):
+        drawn = np.random.RandomState(d + a.salt * 1009).choice(a.terminals, 2, replace=False)
+        for number in drawn:
             rows = rows_of_terminal[number]
             scenario[rows[(day[rows] >= d) & (day[rows] < d + 28)]] = 2
     for d in range(last):
@@ -92,7 +93,8 @@ def summary(a, seconds, customer, terminal, amount, scenario):
     def tally(name, rows):
         print(f"{name:<24}{rows.sum():>10}{is_fraud[rows].sum():>10}")
 
-    print(f"customers {a.customers}, terminals {a.terminals}, days {a.days}, radius {a.radius:g}, salt {a.salt}\n")
+    print(f"customers {a.customers}, terminals {a.terminals}, days {a.days}, "
+          f"radius {a.radius:g}, salt {a.salt}\n")
     tally("all", day >= 0)
     for number in (1, 2, 3):
         print(f"scenario {number}{(scenario == number).sum():>34}")
