@@ -68,7 +68,7 @@ fn everyday(
         let at = (day * DAY_MS + in_day).max(card.first + 1);
         let merchant = usual_merchant(world, card, random);
         if card.is_gamer && random.chance(0.5) {
-            gaming_burst(world, fresh, index, at, random, out);
+            gaming_burst(world, fresh, index, at, game_of(world, merchant), random, out);
         } else {
             out.push(payment(world, fresh, index, at, merchant, random));
         }
@@ -89,16 +89,22 @@ fn usual_merchant(world: &World, card: &Card, random: &mut Random) -> MerchantId
     }
 }
 
+/// The digital merchant that stands for another one: whoever has favourites has favourite games.
+fn game_of(world: &World, merchant: MerchantId) -> MerchantId {
+    let games = &world.merchants.digital;
+    games[usize::from(merchant.0) % games.len()]
+}
+
 /// Two to eight small payments within half an hour, all from where the first came from.
 fn gaming_burst(
     world: &World,
     fresh: &mut Fresh,
     index: Source,
     at: Offset,
+    merchant: MerchantId,
     random: &mut Random,
     out: &mut Vec<Draft>,
 ) {
-    let merchant = random.pick(&world.merchants.digital);
     let first = payment(world, fresh, index, at, merchant, random);
     out.push(first);
     for _ in 1..random.between(2..=8) {
