@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 
 use crate::console::note;
 use crate::exit::Failure;
-use crate::{bench, check, compute, dead_letters, demo, fmt, init, key, replay, run, test};
+use crate::{
+    bench, check, compute, dead_letters, demo, fmt, init, key, replay, run, test, training_set,
+};
 
 /// Live features from event streams: exact sliding windows, on one machine
 #[derive(Parser, Debug)]
@@ -25,6 +27,7 @@ enum Command {
     Fmt(fmt::Args),
     Test(test::Args),
     Compute(compute::Args),
+    TrainingSet(training_set::Args),
     Bench(bench::Args),
     Replay(replay::Args),
     Key(key::Args),
@@ -55,6 +58,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Fmt(args) => fmt::fmt(args),
         Command::Test(args) => test::test(args),
         Command::Compute(args) => compute::compute(args),
+        Command::TrainingSet(args) => training_set::training_set(args),
         Command::Bench(args) => bench::bench(args),
         Command::Replay(args) => replay::replay(args),
         Command::Key(args) => key::key(args),

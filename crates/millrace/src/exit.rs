@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use millrace_batch::BatchError;
 use millrace_store::StoreError;
 use millrace_stream::EngineError;
 use millrace_stream::live::LiveError;
@@ -155,6 +156,19 @@ impl From<EngineError> for Failure {
             EngineError::Restore(_) | EngineError::Pending { .. } => Exit::User,
         };
         Failure::new(exit, error)
+    }
+}
+
+impl From<BatchError> for Failure {
+    fn from(error: BatchError) -> Failure {
+        match error {
+            BatchError::Engine(error) => error.into(),
+            BatchError::ScratchWrite(_) | BatchError::ScratchRead(_) | BatchError::Sink(_) => {
+                Failure::environment(error)
+            }
+            BatchError::Stopped => Failure::interrupted("stopped; no file was written"),
+            BatchError::Thread => Failure::bug(error),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod dead_letters;
 mod demo;
 mod exit;
 mod fmt;
+mod history;
 mod init;
 mod key;
 mod project;
@@ -18,6 +19,7 @@ mod replay;
 mod run;
 mod stop;
 mod test;
+mod training_set;
 
 use std::process::ExitCode;
 

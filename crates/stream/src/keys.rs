@@ -74,8 +74,14 @@ impl Keys {
         }
     }
 
+    /// Whether the row has a key.
     #[inline]
-    pub(crate) fn get(&self, row: usize) -> &[u8] {
+    pub fn is_present(&self, row: usize) -> bool {
+        self.present[row]
+    }
+
+    #[inline]
+    pub fn get(&self, row: usize) -> &[u8] {
         let Some(ends) = &self.ends else { return &self.bytes[row * WORD..][..WORD] };
         let start = if row == 0 { 0 } else { ends[row - 1] as usize };
         &self.bytes[start..ends[row] as usize]

@@ -93,11 +93,6 @@ impl Sequencer {
         self.needed[stream]
     }
 
-    /// This stream's events are wanted too.
-    pub fn need(&mut self, stream: usize) {
-        self.needed[stream] = true;
-    }
-
     pub fn partition(&mut self, stream: usize, name: &str) -> PartitionId {
         self.engine.partition(stream, name)
     }
@@ -146,6 +141,19 @@ impl Sequencer {
             return Err(EngineError::Pending { limit });
         }
         Ok(applied)
+    }
+
+    /// Judges a batch as [`Sequencer::push`] does, for a stream whose order is of no use: returns the
+    /// events that count at once, and lets nothing wait for them.
+    pub fn judge(
+        &mut self,
+        partition: PartitionId,
+        batch: &Batch,
+        received: EventTime,
+    ) -> (Applied, Batch) {
+        let applied = self.engine.judge(partition, batch, received);
+        let events = batch.select(&applied.rows(Fate::Applied));
+        (applied, events)
     }
 
     /// A partition has delivered everything.

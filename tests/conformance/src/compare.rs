@@ -6,12 +6,14 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use millrace_batch::{AsOf, BatchError};
 use millrace_event::{EventTime, Span, State, Value};
 use millrace_feature::plan::{Feature, Source};
 use millrace_stream::EngineError;
 
-use crate::driver::{self, Driver};
+use crate::driver::{self, Driver, Row};
 use crate::failure::{Failure, What};
+use crate::offline::{self, Offline};
 use crate::prng::Prng;
 use crate::question::{Bounds, Questions, time_of};
 use crate::scenario::{Delivery, Scenario};
@@ -352,7 +354,8 @@ impl<'a> Comparison<'a> {
         known
     }
 
-    /// Each view's rows for all applied events of its stream, in (time, id) order.
+    /// Each view's rows for all applied events of its stream, in (time, id) order: by the engine
+    /// over files, and by the offline engine, whose features may be older as well.
     fn in_order(
         &mut self,
         variation: Variation,
@@ -370,29 +373,57 @@ impl<'a> Comparison<'a> {
         });
         let arrivals: Vec<&Arrival> = deliveries.iter().map(|d| &d.arrival).collect();
         let plan = Arc::clone(&self.scenario.plan);
-        for (index, view) in plan.views.iter().enumerate() {
+        for index in 0..plan.views.len() {
             let settings = driver::settings(rules, Span(0), variation.shards);
-            let got = driver::in_order(&plan, index, settings, &arrivals, variation.batch)?;
-            let mut events: Vec<&[Value]> = spec
-                .arrivals()
-                .iter()
-                .filter(|(a, fate)| a.stream == view.stream && *fate == Fate::Applied)
-                .map(|(a, _)| &a.row[..])
-                .collect();
-            events.sort_by_key(|row| spec.position(view.stream, row));
-            let other = events.iter().zip(&got).find(|(e, (g, _))| !e.iter().eq(g));
-            if events.len() != got.len() || other.is_some() {
-                let event = other.map_or_else(Vec::new, |(_, (g, _))| g.clone());
-                let (expected, got) = (events.len(), got.len());
-                found.push(What::Rows { view: view.name.to_string(), expected, got, event });
-                continue;
-            }
-            for (event, (_, got)) in events.into_iter().zip(&got) {
-                let expected = spec.view(index, event);
-                self.compare_view(index, event, &expected, got, found);
+            let batch = variation.batch;
+            let got = driver::in_order(&plan, index, settings.clone(), &arrivals, batch)?;
+            self.compare_rows(index, &spec, |_| None, &got, found);
+            for offline in offline_ways(variation) {
+                let got = offline::rows(&plan, index, &settings, &arrivals, offline);
+                let got = got.map_err(|error| match error {
+                    BatchError::Engine(error) => error,
+                    other => EngineError::Sink(other.to_string()),
+                })?;
+                let asof = |time| match offline.asof {
+                    AsOf::Event => None,
+                    AsOf::Delay(_) | AsOf::Every(_) => Some(offline.asof.position(time)),
+                };
+                self.compare_rows(index, &spec, asof, &got, found);
             }
         }
         Ok(())
+    }
+
+    /// A view's rows with those that the specification has, with features as of the times that
+    /// `asof` says.
+    fn compare_rows(
+        &mut self,
+        index: usize,
+        spec: &Spec,
+        asof: impl Fn(EventTime) -> Option<EventTime>,
+        got: &[Row],
+        found: &mut Vec<What>,
+    ) {
+        let view = &self.scenario.plan.views[index];
+        let mut events: Vec<&[Value]> = spec
+            .arrivals()
+            .iter()
+            .filter(|(a, fate)| a.stream == view.stream && *fate == Fate::Applied)
+            .map(|(a, _)| &a.row[..])
+            .collect();
+        events.sort_by_key(|row| spec.position(view.stream, row));
+        let other = events.iter().zip(got).find(|(e, (g, _))| !e.iter().eq(g));
+        if events.len() != got.len() || other.is_some() {
+            let event = other.map_or_else(Vec::new, |(_, (g, _))| g.clone());
+            let (expected, got) = (events.len(), got.len());
+            found.push(What::Rows { view: view.name.to_string(), expected, got, event });
+            return;
+        }
+        for (event, (_, got)) in events.into_iter().zip(got) {
+            let (time, _) = spec.position(view.stream, event);
+            let expected = spec.view_as_of(index, event, asof(time));
+            self.compare_view(index, event, &expected, got, found);
+        }
     }
 
     fn compare_read(
@@ -467,4 +498,19 @@ fn replay(
         }
     }
     Ok(replayed)
+}
+
+/// Some ways of the offline engine, as different as the variation's shards and batches.
+fn offline_ways(variation: Variation) -> [Offline; 2] {
+    let threads = variation.shards;
+    let batch = variation.batch;
+    let older = match variation.seed % 3 {
+        0 => AsOf::Delay(Span::seconds(1)),
+        1 => AsOf::Every(Span::minutes(1)),
+        _ => AsOf::Delay(Span::minutes(7)),
+    };
+    [
+        Offline { asof: AsOf::Event, threads, batch, spills: variation.redelivers },
+        Offline { asof: older, threads, batch, spills: !variation.redelivers },
+    ]
 }

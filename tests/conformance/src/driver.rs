@@ -218,13 +218,13 @@ pub fn in_order(
 }
 
 /// Neighbours of one stream, origin and receiving time.
-fn runs<'a, 'b>(arrivals: &'a [&'b Arrival]) -> impl Iterator<Item = &'a [&'b Arrival]> {
+pub fn runs<'a, 'b>(arrivals: &'a [&'b Arrival]) -> impl Iterator<Item = &'a [&'b Arrival]> {
     arrivals.chunk_by(|a, b| {
         a.stream == b.stream && a.partition == b.partition && a.received == b.received
     })
 }
 
-fn batch_of<'a>(plan: &Plan, stream: usize, rows: impl Iterator<Item = &'a [Value]>) -> Batch {
+pub fn batch_of<'a>(plan: &Plan, stream: usize, rows: impl Iterator<Item = &'a [Value]>) -> Batch {
     let mut batch = Batch::new(Arc::clone(&plan.streams[stream].schema));
     for row in rows {
         for (column, value) in batch.columns.iter_mut().zip(row) {

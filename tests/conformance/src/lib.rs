@@ -25,6 +25,7 @@ pub mod case;
 pub mod compare;
 pub mod driver;
 pub mod failure;
+pub mod offline;
 pub mod prng;
 pub mod question;
 pub mod random;

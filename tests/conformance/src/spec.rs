@@ -110,13 +110,20 @@ impl Spec {
 
     /// A view for an event of its stream, one answer per column.
     pub fn view(&self, view: usize, event: &[Value]) -> Vec<Answer> {
+        self.view_as_of(view, event, None)
+    }
+
+    /// As [`Spec::view`], with the features of another time, where one is given.
+    pub fn view_as_of(&self, view: usize, event: &[Value], asof: Option<EventTime>) -> Vec<Answer> {
         let view = &self.plan.views[view];
         let (time, id) = self.position(view.stream, event);
         let mut inputs: Vec<Answer> = event.iter().map(Answer::given).collect();
         for read in &view.reads {
             let key: Vec<Value> = read.keys.iter().map(|k| event[*k].clone()).collect();
             // The event itself is one of its own stream only.
-            let at = if view.including && self.plan.groups[read.group].stream == view.stream {
+            let at = if let Some(asof) = asof {
+                Position::Time(asof)
+            } else if view.including && self.plan.groups[read.group].stream == view.stream {
                 Position::Including(time, id.clone())
             } else {
                 Position::Before(time, id.clone())

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema};
-use millrace_event::{Column, Type};
+use millrace_event::{Column, Physical, Type};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 
 use super::partial::PartialFile;
 use crate::Error;
@@ -31,18 +32,34 @@ impl fmt::Debug for ParquetWriter {
     }
 }
 
+/// Numbers are mostly different from row to row: a dictionary of them costs several times as much
+/// as they do, and then is given up as too large. Integers are written as differences.
+fn properties(columns: &[(String, Type)]) -> WriterProperties {
+    let mut properties = WriterProperties::builder()
+        .set_created_by("millrace".to_owned())
+        .set_compression(Compression::SNAPPY)
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_max_row_group_bytes(Some(GROUP_BYTES));
+    for (name, ty) in columns {
+        let path = ColumnPath::from(name.as_str());
+        let encoding = match (ty, ty.physical()) {
+            (Type::Decimal(_) | Type::Bool, _) | (_, Physical::Float) => Encoding::PLAIN,
+            (_, Physical::Word) => Encoding::DELTA_BINARY_PACKED,
+            (_, Physical::Text | Physical::Nested) => continue,
+        };
+        properties = properties
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path, encoding);
+    }
+    properties.build()
+}
+
 impl ParquetWriter {
     pub fn new(file: PartialFile, columns: &[(String, Type)]) -> Result<ParquetWriter, Error> {
         let path = file.path().to_owned();
         let fields = columns.iter().map(|(name, ty)| Field::new(name, type_to_arrow(ty), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let properties = WriterProperties::builder()
-            .set_created_by("millrace".to_owned())
-            .set_compression(Compression::SNAPPY)
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .set_max_row_group_bytes(Some(GROUP_BYTES))
-            .build();
-        let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
+        let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties(columns)))
             .map_err(Error::parquet(&path))?;
         Ok(ParquetWriter { writer, schema })
     }

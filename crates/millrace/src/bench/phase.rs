@@ -15,9 +15,10 @@ use super::checkpoints::{Taken, Taker, keys};
 use super::data::DataSet;
 use super::usage::{peak_memory, processor_time};
 use super::verify::{Verified, verify};
-use crate::compute::{self, Events, Job, Tracking};
+use crate::compute::{self, Job, Tracking};
 use crate::console::say;
 use crate::exit::Failure;
+use crate::history::{Events, Reading};
 use crate::project::{Place, Project};
 use crate::stop::Stop;
 
@@ -183,11 +184,12 @@ fn engine(args: &Args) -> Result<EngineRun, Failure> {
     let job = Job {
         view: compute::find_view(&project, VIEW)?,
         project: &project,
-        events: &[Events { stream: "payment".to_owned(), files }],
+        reading: &Reading {
+            events: vec![Events { stream: "payment".to_owned(), files }],
+            ..Reading::default()
+        },
         output: &output,
         threads: args.threads,
-        delimiter: None,
-        has_header: true,
         tracking: Tracking::On,
     };
     let done = compute::run(&job, &stop, &mut |ordered, at| taker.look_after(ordered, at))?;

@@ -1,5 +1,7 @@
 //! Values with a unit, as people write them: `"10m"`, `"4GiB"`.
 
+use std::str::FromStr;
+
 use millrace_event::Span;
 use serde::{Deserialize, Deserializer, de};
 
@@ -29,6 +31,14 @@ impl Size {
                  \"4GiB\""
             )
         })
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        Size::parse(text)
     }
 }
 

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use millrace_connector::DeadLetter;
+use millrace_connector::{DeadLetter, Decoded};
 use millrace_stream::live::DeadEvent;
 
+use super::Summary;
 use crate::exit::Failure;
 
 /// A file beside the output with a line of JSON for each bad record, as in a server's log of dead
@@ -33,7 +34,21 @@ impl Letters {
         }
     }
 
-    pub fn push(&mut self, stream: &str, letter: &DeadLetter) -> Result<(), Failure> {
+    /// Keeps the records of a block that could not be used, and counts them.
+    pub fn take(
+        &mut self,
+        decoded: &Decoded,
+        stream: usize,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        for letter in &decoded.dead {
+            summary.dead(stream, letter.reason.name());
+            self.push(&decoded.batch.schema.stream, letter)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, stream: &str, letter: &DeadLetter) -> Result<(), Failure> {
         self.write(&DeadEvent {
             stream: Some(stream.to_owned()),
             origin: letter.origin.to_string(),

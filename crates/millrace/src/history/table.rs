@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use millrace_connector::{Error, RowWriter, WriteOptions};
 use millrace_event::{Column, Type};
 use millrace_feature::plan::Plan;
-use millrace_stream::{EngineError, Rows};
+use millrace_stream::EngineError;
 
 use crate::exit::Failure;
 
@@ -16,14 +16,32 @@ const BLOCKS_AHEAD: usize = 4;
 /// What the engine is told; [`Table::failure`] knows more.
 const OUTPUT_FAILED: &str = "the rows cannot be written";
 
-/// The file of rows: id, time, then the view's columns. The file appears when all is written.
+/// A file of rows, which appears when all is written.
 #[derive(Debug)]
 pub struct Table {
     path: PathBuf,
-    id: usize,
-    time: usize,
     rows: u64,
     writer: Writer,
+}
+
+/// The columns of a view's rows: id, time, then those of the view.
+pub fn columns_of(plan: &Plan, view: usize) -> Vec<(String, Type)> {
+    let view = &plan.views[view];
+    let schema = &plan.streams[view.stream].schema;
+    let is_taken = |name: &str| view.columns.iter().any(|c| &*c.name == name);
+    let own = |index: usize| {
+        let field = &schema.fields[index];
+        // A column of the view keeps its name; the event's own field then gives way.
+        let name = if is_taken(&field.name) {
+            format!("event_{}", field.name)
+        } else {
+            field.name.to_string()
+        };
+        (name, field.ty.clone())
+    };
+    let mut columns = vec![own(schema.id), own(schema.time)];
+    columns.extend(view.columns.iter().map(|c| (c.name.to_string(), c.ty.clone())));
+    columns
 }
 
 #[derive(Debug)]
@@ -38,26 +56,16 @@ enum Writer {
 }
 
 impl Table {
-    pub fn create(plan: &Plan, view: usize, path: &Path, threads: usize) -> Result<Table, Failure> {
-        let view = &plan.views[view];
-        let schema = &plan.streams[view.stream].schema;
-        let is_taken = |name: &str| view.columns.iter().any(|c| &*c.name == name);
-        let own = |index: usize| {
-            let field = &schema.fields[index];
-            // A column of the view keeps its name; the event's own field then gives way.
-            let name = if is_taken(&field.name) {
-                format!("event_{}", field.name)
-            } else {
-                field.name.to_string()
-            };
-            (name, field.ty.clone())
-        };
-        let (id, time) = (own(schema.id), own(schema.time));
-        let mut columns: Vec<(&str, Type)> = vec![(&id.0, id.1.clone()), (&time.0, time.1.clone())];
-        columns.extend(view.columns.iter().map(|c| (&*c.name, c.ty.clone())));
+    pub fn create(
+        columns: &[(String, Type)],
+        path: &Path,
+        threads: usize,
+    ) -> Result<Table, Failure> {
+        let columns: Vec<(&str, Type)> =
+            columns.iter().map(|(name, ty)| (&**name, ty.clone())).collect();
         let writer = Box::new(RowWriter::create(path, &columns, WriteOptions::default())?);
         let writer = if threads > 1 { on_thread(writer)? } else { Writer::Here(writer) };
-        Ok(Table { path: path.to_owned(), id: schema.id, time: schema.time, rows: 0, writer })
+        Ok(Table { path: path.to_owned(), rows: 0, writer })
     }
 
     /// Rows handed over so far.
@@ -65,36 +73,65 @@ impl Table {
         self.rows
     }
 
-    /// Writes these rows; an error is only a hint that [`Table::failure`] knows more.
-    pub fn write(&mut self, rows: &Rows<'_>) -> Result<(), String> {
-        let count = rows.events.len();
-        self.rows += count as u64;
-        let own = [&rows.events.columns[self.id], &rows.events.columns[self.time]];
-        let columns = own.into_iter().chain(rows.values);
+    /// Writes so many rows; an error is only a hint that [`Table::failure`] knows more.
+    pub fn write<'a>(
+        &mut self,
+        columns: impl Iterator<Item = &'a Column>,
+        rows: usize,
+    ) -> Result<(), String> {
+        self.rows += rows as u64;
         match &mut self.writer {
             Writer::Here(writer) => {
                 let columns: Vec<&Column> = columns.collect();
-                writer.write(&columns, 0..count).map_err(|e| e.to_string())
+                writer.write(&columns, 0..rows).map_err(|e| e.to_string())
             }
-            Writer::Thread { blocks, .. } => {
-                let sent = blocks.send(columns.cloned().collect());
-                sent.map_err(|_| OUTPUT_FAILED.to_owned())
-            }
+            Writer::Thread { .. } => self.write_owned(columns.cloned().collect()),
             Writer::Gone => Err(OUTPUT_FAILED.to_owned()),
         }
     }
 
+    /// As [`Table::write`], of columns that are needed no more.
+    pub fn write_all(&mut self, columns: Vec<Column>) -> Result<(), String> {
+        let rows = columns.first().map_or(0, Column::len);
+        match &self.writer {
+            Writer::Here(_) | Writer::Gone => self.write(columns.iter(), rows),
+            Writer::Thread { .. } => {
+                self.rows += rows as u64;
+                self.write_owned(columns)
+            }
+        }
+    }
+
+    fn write_owned(&self, columns: Vec<Column>) -> Result<(), String> {
+        match &self.writer {
+            Writer::Thread { blocks, .. } => {
+                blocks.send(columns).map_err(|_| OUTPUT_FAILED.to_owned())
+            }
+            Writer::Here(_) | Writer::Gone => Err(OUTPUT_FAILED.to_owned()),
+        }
+    }
+
     /// What stopped the engine: its own error, or the writer's if that ended first.
-    pub fn failure(&mut self, error: EngineError) -> Failure {
+    pub fn engine_failure(&mut self, error: EngineError) -> Failure {
+        match error {
+            EngineError::Sink(_) => self.failure(error),
+            EngineError::Cold(_) | EngineError::Restore(_) | EngineError::Pending { .. } => {
+                error.into()
+            }
+        }
+    }
+
+    /// What stopped the writer, where it was that; else `error`.
+    pub fn failure(&mut self, error: impl Into<Failure>) -> Failure {
         match std::mem::replace(&mut self.writer, Writer::Gone) {
-            Writer::Thread { blocks, thread } if matches!(error, EngineError::Sink(_)) => {
+            Writer::Thread { blocks, thread } => {
                 drop(blocks);
                 match thread.join() {
                     Ok(Err(cause)) => cause.into(),
                     Ok(Ok(_)) | Err(_) => error.into(),
                 }
             }
-            Writer::Here(_) | Writer::Thread { .. } | Writer::Gone => error.into(),
+            Writer::Here(_) | Writer::Gone => error.into(),
         }
     }
 

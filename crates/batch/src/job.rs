@@ -1,0 +1,69 @@
+//! What is to be computed, and what can go wrong.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use millrace_event::{EventTime, Physical};
+use millrace_feature::plan::{LabelSource, Plan};
+use millrace_stream::{EngineError, Settings};
+use thiserror::Error;
+
+use crate::AsOf;
+
+/// One training set.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub plan: Arc<Plan>,
+    /// Index into the plan's views: one row for each event of its stream.
+    pub view: usize,
+    /// Of which events there are rows. Earlier ones still count in features.
+    pub rows: Range<EventTime>,
+    pub asof: AsOf,
+    pub labelling: Option<Labelling>,
+    /// Fields of the view's stream that become columns too, by their index in its schema.
+    pub fields: Vec<usize>,
+    /// Bytes that events and features may take in memory; beyond, they go to the scratch file.
+    pub memory: usize,
+    /// How events are judged and how many may wait; the rest of it has no say here.
+    pub settings: Settings,
+}
+
+/// Which label the rows get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Labelling {
+    /// Index into the plan's labels; it is of the view's stream.
+    pub label: usize,
+    /// What was known at this time.
+    pub cutoff: EventTime,
+}
+
+/// Why a training set cannot be had.
+#[derive(Debug, Error)]
+pub enum BatchError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("the scratch file cannot be written: {0}")]
+    ScratchWrite(String),
+    #[error("the scratch file cannot be read back: {0}")]
+    ScratchRead(String),
+    #[error("{0}")]
+    Sink(String),
+    #[error("stopped")]
+    Stopped,
+    #[error("a thread failed")]
+    Thread,
+}
+
+impl Job {
+    /// What tells of the label: of positive events, then of those that can be labelled.
+    pub(crate) fn label_sources(&self) -> impl Iterator<Item = &LabelSource> {
+        let label = self.labelling.as_ref().map(|l| &self.plan.labels[l.label]);
+        label.into_iter().flat_map(|label| [&label.positive].into_iter().chain(&label.among))
+    }
+
+    /// The kinds of the view's stream's fields.
+    pub(crate) fn field_kinds(&self) -> Vec<Physical> {
+        let stream = &self.plan.streams[self.plan.views[self.view].stream];
+        stream.schema.fields.iter().map(|field| field.ty.physical()).collect()
+    }
+}

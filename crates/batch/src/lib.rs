@@ -1,0 +1,28 @@
+//! The offline engine: point-in-time training sets over history.
+//!
+//! ```text
+//!  events ─▶ judged, in order ─▶ scatter: per group, by key ─▶ partitions ─▶ features ─▶ assemble ─▶ rows
+//!            (as a live server    (spool: memory, then scratch)  (each alone,            (in the order
+//!             would)                                              on any thread)          of events)
+//! ```
+//!
+//! A live engine visits the keys in the order of the events, and finds most of them out of the
+//! cache. Here the events of each group are first put into partitions by key. A partition holds so
+//! few keys that their states stay near, it depends on no other, and when it is done its states
+//! are gone. So memory is bounded whatever the number of keys, and the work is spread over threads
+//! by key. The plan, the shards and the key states are those of `millrace-stream`, and so are the
+//! bits.
+
+mod asof;
+mod assemble;
+mod history;
+mod job;
+mod label;
+mod partition;
+mod scatter;
+mod spool;
+
+pub use asof::AsOf;
+pub use history::{History, Scattered, Step, TrainingRows};
+pub use job::{BatchError, Job, Labelling};
+pub use spool::{NoScratch, Scratch};

@@ -1,0 +1,18 @@
+//! Files of events, as commands that work on history read them.
+//!
+//! ```text
+//!   files ─▶ decode (a thread each) ─▶ Sources: block by block, the furthest behind first
+//!                └─▶ dead letters ─▶ OUT.dead.ndjson          rows ─▶ Table (a thread) ─▶ OUT
+//! ```
+
+mod inputs;
+mod letters;
+mod sources;
+mod summary;
+mod table;
+
+pub use inputs::Events;
+pub use letters::Letters;
+pub use sources::{Block, PROGRESS, Reading, Sources};
+pub use summary::Summary;
+pub use table::{Table, columns_of};

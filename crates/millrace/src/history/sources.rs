@@ -1,0 +1,163 @@
+//! Which files are read, and in which order.
+
+use std::path::{Path, PathBuf};
+
+use millrace_connector::{CsvOptions, FileOptions, Position};
+use millrace_event::EventTime;
+use millrace_stream::PartitionId;
+use millrace_stream::live::rules_of;
+
+pub use super::inputs::Block;
+use super::inputs::{self, Events, Origin};
+use crate::console::note;
+use crate::exit::Failure;
+use crate::project::Project;
+
+/// The most threads that one computation may use.
+const THREADS_MAX: usize = 256;
+/// How finely progress is shown.
+pub const PROGRESS: u64 = 1_000;
+
+/// Which events are read, and how.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Reading {
+    /// A stream and its files, separated by commas; may be given several times. No file after the
+    /// `=` means a stream without events; streams not named have the files of millrace.toml
+    #[arg(long, value_name = "STREAM=FILE[,FILE…]")]
+    pub events: Vec<Events>,
+    /// Threads to work on; as many as this machine has, if not given
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// What separates the columns of CSV files, instead of what millrace.toml says
+    #[arg(long)]
+    pub delimiter: Option<char>,
+    /// The CSV files have no header: their columns are the stream's fields, in their order
+    #[arg(long)]
+    pub no_header: bool,
+}
+
+impl Reading {
+    pub fn threads(&self) -> Result<usize, Failure> {
+        match self.threads {
+            None => {
+                Ok(std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX))
+            }
+            Some(n) if (1..=THREADS_MAX).contains(&n) => Ok(n),
+            Some(n) => Err(Failure::usage(format!("--threads is {n}; use 1 to {THREADS_MAX}"))),
+        }
+    }
+
+    /// Refuses to write where events are read, by whatever path.
+    pub fn keep_apart(&self, project: &Project, outputs: [&Path; 2]) -> Result<(), Failure> {
+        inputs::keep_apart(&self.events, project, outputs)
+    }
+
+    fn delimiter(&self, configured: char) -> Result<u8, Failure> {
+        let given = self.delimiter.unwrap_or(configured);
+        u8::try_from(given)
+            .ok()
+            .filter(u8::is_ascii)
+            .ok_or_else(|| Failure::usage(format!("--delimiter is `{given}`; use an ASCII sign")))
+    }
+}
+
+/// The files that are read side by side.
+#[derive(Debug)]
+pub struct Sources {
+    /// By stream, where any is read.
+    streams: Vec<(usize, String)>,
+    positions: Vec<(PartitionId, PathBuf, Position)>,
+    origins: Vec<Origin>,
+    files: usize,
+    ended: usize,
+}
+
+impl Sources {
+    /// Opens every file of the streams that are needed; `partition` gives each a partition.
+    pub fn open(
+        project: &Project,
+        reading: &Reading,
+        threads: usize,
+        needs: &[bool],
+        mut partition: impl FnMut(usize, &str) -> PartitionId,
+    ) -> Result<Sources, Failure> {
+        let given = inputs::by_stream(&reading.events, &project.plan)?;
+        // A server would take no other events either.
+        let rules = rules_of(&project.plan, project.config.engine().future_max);
+        let mut sources = Sources {
+            streams: Vec::new(),
+            positions: Vec::new(),
+            origins: Vec::new(),
+            files: 0,
+            ended: 0,
+        };
+        for (stream, files) in given.into_iter().enumerate() {
+            let schema = &project.plan.streams[stream].schema;
+            let name = &schema.stream;
+            if !needs[stream] {
+                if files.is_some() {
+                    note!("the view does not need stream {name}; its files are not read");
+                }
+                continue;
+            }
+            let (files, configured) = match files {
+                Some(files) => (files, ','),
+                None => inputs::configured(project, name)?,
+            };
+            let options = FileOptions {
+                limits: project.config.limits(),
+                csv: CsvOptions {
+                    has_header: !reading.no_header,
+                    delimiter: reading.delimiter(configured)?,
+                    ..CsvOptions::default()
+                },
+                rules: rules.get(stream).cloned(),
+                ..FileOptions::default()
+            };
+            sources.streams.push((stream, name.to_string()));
+            for path in &files {
+                let partition = partition(stream, &path.to_string_lossy());
+                let origin = Origin::open(path, partition, schema.clone(), &options, threads)?;
+                sources.positions.push((partition, path.clone(), origin.start));
+                sources.origins.push(origin);
+            }
+        }
+        sources.files = sources.origins.len();
+        Ok(sources)
+    }
+
+    /// The streams that are read, by index and name.
+    pub fn streams(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.streams.iter().map(|(index, name)| (*index, &**name))
+    }
+
+    /// By partition, its file and where its first record begins.
+    pub fn positions(&self) -> Vec<(PartitionId, PathBuf, Position)> {
+        self.positions.clone()
+    }
+
+    /// The next block of the file that is furthest behind in event time, so that as few events as
+    /// possible wait for the others; no block at the end of a file, nothing at the end of all.
+    pub fn next(
+        &mut self,
+        reached: impl Fn(PartitionId) -> EventTime,
+    ) -> Result<Option<(PartitionId, Option<Block>)>, Failure> {
+        let open = 0..self.origins.len();
+        let furthest = open.min_by_key(|at| reached(self.origins[*at].partition));
+        let Some(index) = furthest else { return Ok(None) };
+        let origin = &mut self.origins[index];
+        let partition = origin.partition;
+        let block = origin.next_block()?;
+        if block.is_none() {
+            self.ended += 1;
+            self.origins.swap_remove(index);
+        }
+        Ok(Some((partition, block)))
+    }
+
+    /// How much of all files was read, from 0 to 1.
+    pub fn fraction(&self) -> f64 {
+        let open: f64 = self.origins.iter().map(Origin::fraction).sum();
+        (self.ended as f64 + open) / self.files.max(1) as f64
+    }
+}

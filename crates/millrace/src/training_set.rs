@@ -1,0 +1,287 @@
+//! `millrace training-set`: one row per event of a view's stream, point in time, with its label.
+//!
+//! ```text
+//!   files ─▶ History (judged, by key) ─▶ partitions on threads ─▶ rows in order ─▶ OUT
+//!                └── what does not fit into --memory ──▶ a scratch file ──┘
+//! ```
+
+mod scratch;
+mod when;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use millrace_batch::{BatchError, History, Job, Labelling, Scratch, TrainingRows};
+use millrace_event::{EventTime, Type};
+use millrace_stream::PartitionId;
+use millrace_stream::live::now;
+
+use crate::compute::find_view;
+use crate::config::{Size, did_you_mean};
+use crate::console;
+use crate::exit::Failure;
+use crate::history::{self, Block, Letters, PROGRESS, Reading, Sources, Summary, Table};
+use crate::project::{Place, Project};
+use crate::stop::Stop;
+use scratch::ScratchFile;
+use when::{AsOfGrid, Delay, When};
+
+/// Makes a training set: for each event the features as they were then, and what became of it
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  millrace training-set checkout -o train.parquet     # the files that millrace.toml names
+  millrace training-set checkout --label fraud --from 2026-01-15 --to 2026-02-12 -o train.parquet
+  millrace training-set checkout --asof daily -o nightly.parquet
+  millrace training-set checkout --asof-delay 5m --memory 512MiB -o stale.parquet
+
+Each row has the id and time of its event, the columns of the view, the fields named by --with, and
+with --label two columns more: the label (true, false, or null where it cannot be known yet) and
+when it was known to be true. The features count what happened before the event and nothing after
+it, and are those that a live server would have served, bit for bit. A label counts what is known at
+--label-at, whatever the time of its event.")]
+pub struct Args {
+    /// The view's name
+    view: String,
+    #[command(flatten)]
+    reading: Reading,
+    /// Rows only for events at this time or later; earlier ones still count in features
+    #[arg(long, value_name = "TIME")]
+    from: Option<When>,
+    /// Rows only for events before this time
+    #[arg(long, value_name = "TIME")]
+    to: Option<When>,
+    /// The label that the rows get
+    #[arg(long, value_name = "LABEL")]
+    label: Option<String>,
+    /// What is known of the label at this time; --to and as long as the label takes to mature, if
+    /// not given
+    #[arg(long, value_name = "TIME", requires = "label")]
+    label_at: Option<When>,
+    /// Features as they were so long before each event
+    #[arg(long, value_name = "SPAN", conflicts_with = "asof")]
+    asof_delay: Option<Delay>,
+    /// Features as they were at the last full hour, or the last midnight (UTC)
+    #[arg(long, value_enum)]
+    asof: Option<AsOfGrid>,
+    /// Fields of the event that become columns too, separated by commas
+    #[arg(long, value_name = "FIELD,…", value_delimiter = ',')]
+    with: Vec<String>,
+    /// Memory for events and features; what does not fit goes to a scratch file
+    #[arg(long, value_name = "SIZE", default_value = "2GiB")]
+    memory: Size,
+    /// Where the scratch file lies; beside the output, if not given
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    /// Where the rows go; the ending says the format
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The least that a job can work with.
+const MEMORY_MIN: u64 = 64 << 20;
+
+pub fn training_set(args: &Args) -> Result<(), Failure> {
+    let project = args.place.open()?;
+    let job = args.job(&project)?;
+    let stop = Stop::on_signals()?;
+    let begun = Instant::now();
+    let mut summary = Summary::default();
+    let letters = Letters::path_beside(&args.output);
+    args.reading.keep_apart(&project, [args.output.as_path(), letters.as_path()])?;
+    let mut letters = Letters::at(letters)?;
+    let work = Work { args, project: &project, threads: args.reading.threads()?, stop: &stop };
+    let history = History::new(job.clone(), work.scratch()?);
+    let scattered = work.read(history, &mut letters, &mut summary)?;
+    summary.rows = work.write(&job, scattered)?;
+    letters.finish()?;
+    summary.took = begun.elapsed();
+    if args.json {
+        summary.print_json(&args.view, &args.output, letters.path_if_any())
+    } else {
+        summary.print(&args.view, &args.output, letters.path_if_any())
+    }
+}
+
+impl Args {
+    fn job(&self, project: &Project) -> Result<Job, Failure> {
+        let plan = &project.plan;
+        let view = find_view(project, &self.view)?;
+        let time = |given: Option<When>, default| given.map_or(default, |When(time)| time);
+        let rows = time(self.from, EventTime::MIN)..time(self.to, EventTime::MAX);
+        if rows.is_empty() {
+            return Err(Failure::usage("--to is not after --from; there would be no row"));
+        }
+        if self.memory.0 < MEMORY_MIN {
+            return Err(Failure::usage(format!("--memory is less than {} MiB", MEMORY_MIN >> 20)));
+        }
+        let schema = &plan.streams[plan.views[view].stream].schema;
+        let names = || schema.fields.iter().map(|field| &*field.name).collect::<Vec<_>>();
+        let field = |name: &String| {
+            schema.fields.iter().position(|field| *field.name == **name).ok_or_else(|| {
+                let hint = did_you_mean(name, names());
+                Failure::usage(format!("--with: `{}` has no field `{name}`; {hint}", schema.stream))
+            })
+        };
+        Ok(Job {
+            plan: Arc::clone(plan),
+            view,
+            labelling: self.labelling(project, view, rows.end)?,
+            rows,
+            asof: when::asof(self.asof_delay, self.asof),
+            fields: self.with.iter().map(field).collect::<Result<_, _>>()?,
+            memory: self.memory.bytes(),
+            settings: project.config.engine(),
+        })
+    }
+
+    fn labelling(
+        &self,
+        project: &Project,
+        view: usize,
+        end: EventTime,
+    ) -> Result<Option<Labelling>, Failure> {
+        let Some(name) = &self.label else { return Ok(None) };
+        let plan = &project.plan;
+        let label =
+            plan.labels.iter().position(|label| *label.name == **name).ok_or_else(|| {
+                let names = plan.labels.iter().map(|label| &*label.name).collect::<Vec<_>>();
+                let hint = did_you_mean(name, names);
+                Failure::usage(format!("no label is named `{name}`; {hint}"))
+            })?;
+        let definition = &plan.labels[label];
+        let (own, wanted) = (definition.stream, plan.views[view].stream);
+        if own != wanted {
+            let [own, wanted] = [own, wanted].map(|s| &plan.streams[s].schema.stream);
+            return Err(Failure::usage(format!(
+                "label `{name}` is of stream `{own}`, and view `{}` of stream `{wanted}`; name a \
+                 label of that stream",
+                self.view
+            )));
+        }
+        let mature = if end == EventTime::MAX { end } else { end.plus(definition.matures) };
+        let cutoff = self.label_at.map_or(mature, |When(time)| time);
+        Ok(Some(Labelling { label, cutoff }))
+    }
+}
+
+/// One run of the command.
+struct Work<'a> {
+    args: &'a Args,
+    project: &'a Project,
+    threads: usize,
+    stop: &'a Stop,
+}
+
+impl Work<'_> {
+    fn scratch(&self) -> Result<Arc<dyn Scratch>, Failure> {
+        let beside = self.args.output.parent().map(Path::to_path_buf);
+        let folder = self.args.scratch.clone().or(beside).unwrap_or_default();
+        Ok(Arc::new(ScratchFile::in_folder(folder)))
+    }
+
+    fn read(
+        &self,
+        mut history: History,
+        letters: &mut Letters,
+        summary: &mut Summary,
+    ) -> Result<millrace_batch::Scattered, Failure> {
+        let streams = 0..self.project.plan.streams.len();
+        let needs: Vec<bool> = streams.map(|stream| history.needs(stream)).collect();
+        let partition = |stream: usize, name: &str| history.partition(stream, name);
+        let reading = &self.args.reading;
+        let mut sources = Sources::open(self.project, reading, self.threads, &needs, partition)?;
+        sources.streams().for_each(|(index, name)| summary.add_stream(index, name));
+        let bar = console::progress("reading", PROGRESS);
+        while let Some((partition, block)) = sources.next(|p| history.reached(p))? {
+            self.check()?;
+            match block {
+                Some(block) => push(&mut history, partition, &block, (letters, summary))?,
+                None => history.close(partition)?,
+            }
+            bar.set_position((sources.fraction() * PROGRESS as f64) as u64);
+        }
+        for (index, stream) in &mut summary.streams {
+            stream.counts = history.counts(*index);
+        }
+        bar.finish_and_clear();
+        Ok(history.finish()?)
+    }
+
+    fn write(&self, job: &Job, scattered: millrace_batch::Scattered) -> Result<u64, Failure> {
+        let mut table = Table::create(&columns(job), &self.args.output, self.threads)?;
+        let rows = scattered.rows().max(1);
+        let bar = console::progress("computing", PROGRESS);
+        let watch = |step: millrace_batch::Step| {
+            let (done, all) = step.partitions;
+            bar.set_position(PROGRESS * done as u64 / all as u64);
+            !self.stop.is_asked()
+        };
+        let mut emit = |block: TrainingRows| {
+            if self.stop.is_asked() {
+                return Err("stopped".to_owned());
+            }
+            table.write_all(block.columns)?;
+            bar.set_message("writing");
+            bar.set_position(PROGRESS * table.rows() / rows);
+            Ok(())
+        };
+        let done = scattered.run(self.threads, &watch, &mut emit);
+        self.check()?;
+        match done {
+            Ok(()) => {}
+            Err(error @ BatchError::Sink(_)) => return Err(table.failure(error)),
+            Err(error) => return Err(error.into()),
+        }
+        let rows = table.finish()?;
+        bar.finish_and_clear();
+        Ok(rows)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        if self.stop.is_asked() {
+            return Err(Failure::interrupted("stopped; no file was written"));
+        }
+        Ok(())
+    }
+}
+
+fn push(
+    history: &mut History,
+    partition: PartitionId,
+    block: &Block,
+    (letters, summary): (&mut Letters, &mut Summary),
+) -> Result<(), Failure> {
+    letters.take(&block.decoded, partition.stream(), summary)?;
+    // None is too far ahead: their source has judged them by the same limit, and not later.
+    let received = block.received.max(now());
+    history.push(partition, &block.decoded.batch, received)?;
+    Ok(())
+}
+
+/// Names and types of the rows' columns.
+fn columns(job: &Job) -> Vec<(String, Type)> {
+    let plan = &job.plan;
+    let mut columns = history::columns_of(plan, job.view);
+    let schema = &plan.streams[plan.views[job.view].stream].schema;
+    let with = |columns: &[(String, Type)], name: &str| {
+        let is_taken = columns.iter().any(|(taken, _)| taken == name);
+        if is_taken { format!("event_{name}") } else { name.to_owned() }
+    };
+    for field in &job.fields {
+        let field = &schema.fields[*field];
+        let name = with(&columns, &field.name);
+        columns.push((name, field.ty.clone()));
+    }
+    if let Some(labelling) = &job.labelling {
+        let label = with(&columns, &plan.labels[labelling.label].name);
+        columns.push((format!("{label}_known_at"), Type::Timestamp));
+        columns.insert(columns.len() - 1, (label, Type::Bool));
+    }
+    columns
+}
