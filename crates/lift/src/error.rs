@@ -18,8 +18,8 @@ pub enum Error {
         crate::model::FORBIDDEN
     )]
     FeatureName { name: String },
-    #[error("no {what} row {whence}: there is nothing to {purpose}")]
-    Empty { what: &'static str, whence: &'static str, purpose: &'static str },
+    #[error("there is no {what}")]
+    Empty { what: &'static str },
     #[error("row {row}: the weight {weight} is not a positive number")]
     Weight { row: usize, weight: f64 },
     #[error("row {row}: kind {given}, and only {kinds} kinds have a name")]

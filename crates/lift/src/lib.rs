@@ -2,9 +2,13 @@
 
 mod boosting;
 mod error;
+pub mod experiment;
 pub mod metrics;
 mod model;
+pub mod render;
+pub mod report;
 mod table;
+pub mod world;
 
 pub use boosting::{LEAVES_MAX, Lessons, Settings, TREES_MAX, train};
 pub use error::Error;

@@ -31,12 +31,11 @@ impl Lessons<'_> {
         if let Some((row, weight)) = weights.find(|(_, weight)| !positive(**weight)) {
             return Err(Error::Weight { row: *row as usize, weight: *weight });
         }
-        let whence = "to learn from";
         if !self.labels.contains(&true) {
-            return Err(Error::Empty { what: "positive", whence, purpose: "recognise" });
+            return Err(Error::Empty { what: "positive row to learn from" });
         }
         if !self.labels.contains(&false) {
-            return Err(Error::Empty { what: "negative", whence, purpose: "tell it from" });
+            return Err(Error::Empty { what: "negative row to learn from" });
         }
         Ok(())
     }
