@@ -56,7 +56,7 @@ impl Column {
     }
 }
 
-/// Columns of one length with different names.
+/// Columns of one length with different names, at least one.
 #[derive(Debug, Clone)]
 pub struct Table {
     columns: Vec<Column>,
@@ -65,7 +65,8 @@ pub struct Table {
 
 impl Table {
     pub fn new(columns: Vec<Column>) -> Result<Self, Error> {
-        let rows = columns.first().map_or(0, |column| column.values.len());
+        let Some(first) = columns.first() else { return Err(Error::Empty { what: "column" }) };
+        let rows = first.values.len();
         if rows > ROWS_MAX {
             return Err(Error::TooMany { what: "rows", given: rows, limit: ROWS_MAX });
         }

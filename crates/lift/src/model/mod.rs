@@ -108,7 +108,7 @@ impl Tree {
 }
 
 impl Model {
-    /// The scores of these rows of a table that has the columns of the model.
+    /// The scores of these rows of a table that has the columns of the model. Panics if it has not.
     pub fn scores(&self, table: &Table, rows: &[u32]) -> Vec<f64> {
         let columns = self.features.len();
         let mut scores = vec![0.0; rows.len()];

@@ -7,7 +7,7 @@ use crate::report::Report;
 
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 320.0;
-const LEFT: f64 = 48.0;
+const LEFT: f64 = 60.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
@@ -128,12 +128,15 @@ fn bars_svg(title: &str, groups: &[(String, Vec<(usize, f64)>)], names: &[&str])
                 percent(*share)
             );
         }
-        text(&mut body, start + wide * 0.4, up(0.0) + 16.0, "middle", name);
+        // The names of neighbours would touch: what is behind the first words goes below.
+        let (above, below) = name.rsplit_once(' ').unwrap_or((name, ""));
+        text(&mut body, start + wide * 0.4, up(0.0) + 16.0, "middle", above);
+        text(&mut body, start + wide * 0.4, up(0.0) + 30.0, "middle", below);
     }
     let used =
         |colour: usize| groups.iter().any(|(_, bars)| bars.iter().any(|bar| bar.0 == colour));
     let legend = names.iter().enumerate().filter(|(colour, _)| used(*colour));
-    let mut y = HEIGHT - 8.0;
+    let mut y = HEIGHT + 4.0;
     for (colour, name) in legend {
         _ = write!(
             body,

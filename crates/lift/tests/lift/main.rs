@@ -3,5 +3,6 @@
 
 mod experiment;
 mod metrics;
+mod model_text;
 mod trainer;
 mod world;
