@@ -160,3 +160,80 @@ pub fn best_split(
     }
     search.best
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::histogram::Slope;
+    use super::*;
+
+    const VALUES: usize = 6;
+
+    /// A row is its bin, the last one being null, and its slope.
+    fn any_rows() -> impl Strategy<Value = Vec<(usize, Slope)>> {
+        let row = (0..=VALUES, -8..8i8, 1..8u8).prop_map(|(bin, gradient, curvature)| {
+            let (gradient, curvature) = (f32::from(gradient), f32::from(curvature) / 4.0);
+            (bin, Slope { gradient, curvature })
+        });
+        prop::collection::vec(row, 0..40)
+    }
+
+    fn sum_of(rows: &[(usize, Slope)], wanted: impl Fn(usize) -> bool) -> Sum {
+        let mut sum = Sum::default();
+        rows.iter().filter(|(bin, _)| wanted(*bin)).for_each(|(_, slope)| sum += *slope);
+        sum
+    }
+
+    fn settings() -> Settings {
+        Settings { leaf_rows_min: 3, ..Settings::default() }
+    }
+
+    /// The gain of one way to part the rows, if both sides have enough of them.
+    fn slow_gain(rows: &[(usize, Slope)], goes_left: impl Fn(usize) -> bool) -> Option<f64> {
+        let (left, right) = (sum_of(rows, &goes_left), sum_of(rows, |bin| !goes_left(bin)));
+        let worth = |sum: Sum| sum.gradient.powi(2) / (sum.curvature + settings().penalty);
+        let gain = worth(left) + worth(right) - worth(sum_of(rows, |_| true));
+        (left.rows >= 3 && right.rows >= 3 && gain > 0.0).then_some(gain)
+    }
+
+    fn search(rows: &[(usize, Slope)], bins: &Bins) -> Option<Candidate> {
+        let nulls = bins.values();
+        let sums: Vec<Sum> = (0..=nulls)
+            .map(|bin| sum_of(rows, |of| if bin == nulls { of >= nulls } else { of == bin }))
+            .collect();
+        best_split(&settings(), 0, bins, &sums, sum_of(rows, |_| true))
+    }
+
+    fn same(found: Option<f64>, wanted: Option<f64>) -> bool {
+        (found.unwrap_or_default() - wanted.unwrap_or_default()).abs() < 1e-9
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_parted_where_it_gains_most(rows in any_rows()) {
+            let bounds = (0..VALUES).map(|bound| bound as f64).collect();
+            let bins = Bins::Number { bounds, least: 0.0, most: 5.0 };
+            let found = search(&rows, &bins);
+            let ways = (0..VALUES).flat_map(|last| [(last, false), (last, true)]);
+            let gains = ways.filter_map(|(last, nulls)| {
+                slow_gain(&rows, |bin| bin <= last || (nulls && bin == VALUES))
+            });
+            prop_assert!(same(found.as_ref().map(|found| found.gain), gains.reduce(f64::max)));
+            if let Some(found) = found {
+                let left = found.goes_left(&bins);
+                prop_assert!(same(slow_gain(&rows, |bin| left[bin]), Some(found.gain)));
+            }
+        }
+
+        #[test]
+        fn of_few_words_the_best_one_goes_left(rows in any_rows()) {
+            let codes: Vec<u32> = (0..SINGLE_CATEGORIES_MAX as u32).collect();
+            let found = search(&rows, &Bins::Category { codes: codes.clone() });
+            let alone = codes.iter().filter_map(|code| {
+                slow_gain(&rows, |bin| bin == *code as usize)
+            });
+            prop_assert!(same(found.map(|found| found.gain), alone.reduce(f64::max)));
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! The sentences that stand beside every gain, made from its numbers so that they cannot say more
 //! than these do.
 
+use std::collections::BTreeSet;
+
 use super::{Report, Spread};
 
 /// A difference of a share that is not worth speaking of.
@@ -30,13 +32,19 @@ fn method(report: &Report) -> String {
 }
 
 fn spread(report: &Report) -> String {
-    match report.trials.len() {
-        1 => {
-            "This is a single run: it has no spread, and another seed or another month will differ \
-              by a few points."
-                .to_owned()
-        }
-        runs => format!("Means of {runs} runs; the ranges in brackets are those of the runs."),
+    let worlds = report.trials.iter().map(|trial| trial.world.as_str());
+    let worlds = worlds.collect::<BTreeSet<_>>().len();
+    match (report.trials.len(), worlds) {
+        (1, _) => "This is a single run: it has no spread, and another seed or another month will \
+                   differ by a few points."
+            .to_owned(),
+        (runs, 1) => format!(
+            "Means of {runs} runs on the same payments: the ranges in brackets are those of the \
+             draws of training alone, and another month will differ by more."
+        ),
+        (runs, worlds) => format!(
+            "Means of {runs} runs on {worlds} worlds; the ranges in brackets are those of the runs."
+        ),
     }
 }
 
