@@ -101,6 +101,7 @@ pub fn run(world: &World, seeds: &[u64], options: &Options) -> Result<Vec<Trial>
     if seeds.len() > SEEDS_MAX {
         return Err(Error::TooMany { what: "seeds", given: seeds.len(), limit: SEEDS_MAX });
     }
+    options.bounds.check()?;
     let lessons = OwnedLessons::new(world, options.keep_every)?;
     let test = world.rows_of(Part::Test);
     let bench = Bench { world, options, lessons: &lessons, test: &test };

@@ -61,8 +61,8 @@ pub struct Money {
 
 impl Money {
     /// When a prefix is stopped: the amount and the fee of each fraud, less the margin of each good
-    /// payment, as a share of the amounts and fees of all fraud. Below zero where it costs more than
-    /// it saves.
+    /// payment, as a share of the amounts and fees of all fraud. Below zero where it costs more
+    /// than it saves.
     pub fn saved(self, ranking: &Ranking<'_>, prefix: Prefix) -> f64 {
         let loss = |row: &Scored| row.weight * (row.amount_cents + self.fee_cents) as f64;
         let margin = |row: &Scored| row.weight * self.margin * row.amount_cents as f64;

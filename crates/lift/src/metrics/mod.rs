@@ -10,6 +10,8 @@ mod ranking;
 
 use serde::Serialize;
 
+use crate::error::Error;
+
 pub use self::budget::{Money, Prefix, within_alerts, within_false_positives};
 pub use self::cards::{CardPrecision, CardRow, card_precision};
 pub use self::ranking::{CurvePoint, Ranking, auc, average_precision, curve};
@@ -47,6 +49,30 @@ impl Default for Bounds {
             cards_per_day: 100,
             fee_cents: 1_500,
             margin: 0.1,
+        }
+    }
+}
+
+impl Bounds {
+    pub fn check(&self) -> Result<(), Error> {
+        let share = |share: f64| share > 0.0 && share <= 1.0;
+        let shares = [
+            ("alert_share", self.alert_share),
+            ("false_positive_rate", self.false_positive_rate),
+            ("margin", self.margin),
+        ];
+        if let Some((setting, given)) = shares.into_iter().find(|(_, given)| !share(*given)) {
+            let (given, rule) = (given.to_string(), "above 0 and at most 1");
+            return Err(Error::Setting { setting, given, rule });
+        }
+        let whole =
+            [("cards_per_day", self.cards_per_day as i64, 1), ("fee_cents", self.fee_cents, 0)];
+        match whole.into_iter().find(|(_, given, least)| given < least) {
+            Some((setting, given, _)) => {
+                let (given, rule) = (given.to_string(), "a positive number; the fee may be 0");
+                Err(Error::Setting { setting, given, rule })
+            }
+            None => Ok(()),
         }
     }
 }

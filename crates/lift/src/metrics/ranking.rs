@@ -75,8 +75,8 @@ pub fn auc(ranking: &Ranking<'_>) -> f64 {
     if pairs > 0.0 { won / pairs } else { 0.5 }
 }
 
-/// The mean of the precision over the recall it is reached at, without interpolation: scikit-learn's
-/// `average_precision_score`.
+/// The mean of the precision over the recall it is reached at, without interpolation:
+/// `average_precision_score` of scikit-learn.
 pub fn average_precision(ranking: &Ranking<'_>) -> f64 {
     let (mut caught, mut alerted, mut sum) = (0.0, 0.0, 0.0);
     for (fraud, good) in ranking.steps() {

@@ -1,8 +1,8 @@
 //! A model as LightGBM writes one (text format, version 4): any reader of that format makes the
 //! same splits and adds up the same leaves.
 //!
-//! Numbers are written with as many digits as bring the same bits back. In `decision_type`, bit 0 is
-//! set for a set of categories, bit 1 where nulls go left, and bits 2 and 3 say that NaN is what
+//! Numbers are written with as many digits as bring the same bits back. In `decision_type`, bit 0
+//! is set for a set of categories, bit 1 where nulls go left, and bits 2 and 3 say that NaN is what
 //! null is. A child below zero is the leaf `!child`.
 
 use std::collections::BTreeMap;

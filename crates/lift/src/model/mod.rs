@@ -10,8 +10,8 @@ pub use lightgbm::to_lightgbm_text;
 /// Rows scored together: their values are brought side by side once, then each tree reads them.
 const BLOCK: usize = 256;
 
-/// Trees over the columns of a table, in its order. The score of a row is the sum of its leaves, one
-/// tree after the other: the log-odds of being positive.
+/// Trees over the columns of a table, in its order. The score of a row is the sum of its leaves,
+/// one tree after the other: the log-odds of being positive.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     pub features: Vec<Feature>,

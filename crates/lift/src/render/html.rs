@@ -82,10 +82,15 @@ fn figure(out: &mut String, svg: &str, caption: &str) {
 /// How each model was trained and on how much.
 fn setup(report: &Report) -> String {
     let settings = &report.options.settings;
+    let kept = match report.options.keep_every {
+        1 => "all rows are learnt from".to_owned(),
+        every => format!(
+            "of the rows not reported one in {every} is learnt from, with {every} times its weight"
+        ),
+    };
     let mut out = format!(
-        "<h2>Set-up</h2>\n<p>{} trees of {} leaves, learning rate {}, at least {} rows a leaf, {} of \
-         the columns and {} of the rows a tree, L2 {}; of the rows not reported every {}. is learnt \
-         from, with as much more weight.</p>\n",
+        "<h2>Set-up</h2>\n<p>{} trees of {} leaves, learning rate {}, at least {} rows a leaf; a tree \
+         may use {} of the columns and {} of the rows; L2 {}; {kept}.</p>\n",
         settings.trees,
         settings.leaves_max,
         settings.learning_rate,
@@ -93,7 +98,6 @@ fn setup(report: &Report) -> String {
         super::share(settings.column_share),
         super::share(settings.row_share),
         settings.penalty,
-        report.options.keep_every,
     );
     let body = report.trials.iter().map(|trial| {
         let counts = &trial.counts;

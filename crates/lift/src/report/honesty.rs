@@ -121,9 +121,11 @@ fn control(report: &Report) -> String {
             signed(control.gain.metrics.average_precision.mean),
             signed(control.gain.metrics.recall_at_alerts.mean)
         ),
-        None => "No control was run. On the public Fraud Detection Handbook data, whose fraud lasts for \
-                 weeks, fresh features are worth about one point."
-            .to_owned(),
+        None => {
+            "No control was run. On the public Fraud Detection Handbook data, whose fraud lasts \
+                 for weeks, fresh features are worth about one point."
+                .to_owned()
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 use millrace_lift::Settings;
 use millrace_lift::experiment::{Options, Trial, run};
+use millrace_lift::metrics::Bounds;
 use millrace_lift::render::{to_html, to_text};
 use millrace_lift::report::{Notes, Report};
 
@@ -96,4 +97,7 @@ fn what_does_not_fit_is_refused() {
     let world = small("one", 1, 4_000);
     let error = run(&world, &[1], &Options { keep_every: 0, ..options() }).unwrap_err();
     assert_eq!(error.to_string(), "keep_every is 0; it must be 1 or more");
+    let bounds = Bounds { alert_share: 1.5, ..Bounds::default() };
+    let error = run(&world, &[1], &Options { bounds, ..options() }).unwrap_err();
+    assert_eq!(error.to_string(), "alert_share is 1.5; it must be above 0 and at most 1");
 }
