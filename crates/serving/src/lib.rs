@@ -14,6 +14,7 @@
 mod freshness;
 mod group;
 mod key;
+pub mod model;
 mod served;
 mod view;
 
