@@ -1,5 +1,7 @@
 //! Whether what a view gives fits what a model asks for.
 
+use std::collections::BTreeMap;
+
 use millrace_event::Type;
 use millrace_feature::Suggest;
 
@@ -32,24 +34,23 @@ fn article(ty: &Type) -> String {
 /// none: a view serves others as well.
 pub(super) fn check_inputs(features: &[ModelFeature], inputs: &[(&str, &Type)]) -> Vec<Mismatch> {
     let mut suggest = Suggest::default();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for feature in features {
+        *counts.entry(&feature.name).or_default() += 1;
+    }
+    let types: BTreeMap<&str, &Type> = inputs.iter().copied().collect();
     let mut mismatches = Vec::new();
-    for (at, feature) in features.iter().enumerate() {
-        let is_same = |other: &&ModelFeature| other.name == feature.name;
-        let count = features.iter().filter(is_same).count();
-        if count > 1 {
-            // Told once, where the name is first.
-            if features.iter().take(at).all(|other| other.name != feature.name) {
-                mismatches.push(Mismatch::Repeated { feature: feature.name.clone(), count });
-            }
-            continue;
-        }
-        let input = inputs.iter().find(|(name, _)| *name == feature.name);
-        let mismatch = match input {
-            Some((_, ty)) => mismatch(feature, ty),
+    for feature in features {
+        // Told once, where the name is first.
+        let Some(count) = counts.remove(feature.name.as_str()) else { continue };
+        let name = || feature.name.clone();
+        let mismatch = match types.get(feature.name.as_str()) {
+            _ if count > 1 => Some(Mismatch::Repeated { feature: name(), count }),
+            Some(ty) => mismatch(feature, ty),
             None => {
-                let names = inputs.iter().map(|(name, _)| *name);
-                let nearest = suggest.nearest(&feature.name, names).map(str::to_owned);
-                Some(Mismatch::Missing { feature: feature.name.clone(), nearest })
+                let nearest = suggest.nearest(&feature.name, types.keys().copied());
+                let nearest = nearest.map(str::to_owned);
+                Some(Mismatch::Missing { feature: name(), nearest })
             }
         };
         mismatches.extend(mismatch);

@@ -166,3 +166,13 @@ fn exits_of<W: Word>(
         *exit = tree.first_leaf + word.lowest();
     }
 }
+
+#[cfg(test)]
+impl Scorer {
+    /// The plain walk finds the leaves that the last row found.
+    pub fn check_exits(&self, scratch: &Scratch) {
+        for (tree, exit) in self.forest.trees.iter().zip(&scratch.exits) {
+            assert_eq!(self.forest.exit_leaf(tree, &scratch.row), *exit);
+        }
+    }
+}
