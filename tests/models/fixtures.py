@@ -32,7 +32,7 @@ score = (
     np.nan_to_num(data[:, 0], nan=40) / 20
     + 2 * (data[:, 1] > 1)
     - np.nan_to_num(data[:, 2], nan=1)
-    + 2 * np.isin(data[:, 3], [1, 3])
+    + 5 * np.isin(data[:, 3], [1, 3])
 )
 nan = float("nan")
 SCORED = [
@@ -87,7 +87,7 @@ def xgboost(name, settings, label, rounds=3):
     write(name, "json", text, raw, booster.predict(rows), booster.predict(rows, pred_contribs=True))
 
 
-is_fraud = (score > 4).astype(float)
+is_fraud = (score > 5).astype(float)
 lightgbm("lightgbm_binary", {"objective": "binary"}, is_fraud)
 lightgbm("lightgbm_zero", {"objective": "regression", "zero_as_missing": True}, score)
 forest = {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5}

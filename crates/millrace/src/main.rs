@@ -12,6 +12,7 @@ mod exit;
 mod fmt;
 mod init;
 mod key;
+mod model;
 mod project;
 mod remote;
 mod replay;

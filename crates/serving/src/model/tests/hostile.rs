@@ -46,6 +46,9 @@ fn a_number(random: &mut Random, bytes: &[u8]) -> std::ops::Range<usize> {
 }
 
 fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
+    if bytes.is_empty() {
+        return;
+    }
     let at = random.below(bytes.len());
     match random.below(8) {
         0 => bytes[at] = random.next() as u8,

@@ -139,7 +139,7 @@ fn trees<'d>(booster: &'d Booster<'_>) -> Result<(&'d Trees<'d>, Option<Vec<f32>
             let weights_path = || format!("{path}.weight_drop");
             let weights: Vec<f32> = numbers(weights, &weights_path)?;
             if weights.iter().any(|weight| !weight.is_finite()) {
-                let fault = Fault::unreadable(booster.name.as_ref(), "finite in every weight");
+                let fault = Fault::Shape { message: "a weight is not finite".to_owned() };
                 return Err(ModelError::at(weights_path(), fault));
             }
             if weights.len() != inner.model.trees.0.len() {
