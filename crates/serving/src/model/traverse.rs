@@ -32,10 +32,11 @@ impl Forest {
     /// of −0.5; for XGBoost nothing below zero is a category.
     pub fn is_member(&self, set: CategorySet, member_left: bool, x: f64) -> bool {
         let lowest = if member_left { -1.0 } else { -f64::MIN_POSITIVE };
-        if x <= lowest || x >= f64::from(set.words) * 32.0 {
+        // The cast saturates: what is far too large is beyond every set.
+        let category = x as usize;
+        if x <= lowest || category / 32 >= set.words as usize {
             return false;
         }
-        let category = x as usize;
         let word = self.category_words[set.start as usize + category / 32];
         word >> (category % 32) & 1 != 0
     }

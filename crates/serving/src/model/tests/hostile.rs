@@ -111,6 +111,14 @@ fn damaged_files_are_refused_or_scored() {
     assert!(refused > MUTANTS && scored > MUTANTS, "{refused} refused, {scored} scored");
 }
 
+/// What the damage above has found.
+#[test]
+fn a_set_without_words_has_no_members() {
+    let text = LIGHTGBM.replacen("cat_boundaries=0 1", "cat_boundaries=0 0", 1);
+    let text = text.replacen("cat_threshold=10", "cat_threshold=", 1);
+    assert!(text.contains("cat_threshold=\n") && survives(text.as_bytes()));
+}
+
 #[test]
 fn cut_files_are_refused() {
     for fixture in FIXTURES {
