@@ -130,3 +130,15 @@ fn cut_files_are_refused() {
         }
     }
 }
+
+#[test]
+fn brackets_cost_no_stack() {
+    let brackets = "[".repeat(1 << 20);
+    for text in [
+        format!("{{\"other\":{brackets}"),
+        XGBOOST.replacen("\"left_children\":[", &format!("\"left_children\":{brackets}"), 1),
+        LIGHTGBM.replacen("pandas_categorical:", &format!("pandas_categorical:{brackets}"), 1),
+    ] {
+        assert!(!survives(text.as_bytes()));
+    }
+}
