@@ -10,7 +10,7 @@
 //! recurses: a file cannot choose our stack's depth.
 
 use crate::model::error::{Fault, ModelError};
-use crate::model::limits::{CATEGORY_WORDS_MAX, DEPTH_MAX, LEAVES_MAX};
+use crate::model::limits::{CATEGORY_WORDS_MAX, DEPTH_MAX, LEAVES_MAX, LEAVES_TOTAL_MAX};
 
 /// Where a branch leads: a split, or a leaf as `!leaf`; indexes are of the forest, not the tree.
 pub(super) type Branch = i32;
@@ -120,6 +120,8 @@ impl Forest {
         }
         let leaves = self.leaves.len() - first_leaf;
         Fault::limit("leaves in one tree", leaves, LEAVES_MAX).map_err(|f| source.error(f))?;
+        Fault::limit("leaves in all trees", self.leaves.len(), LEAVES_TOTAL_MAX)
+            .map_err(|fault| source.error(fault))?;
         self.trees.push(Tree {
             root,
             first_split: first_split as u32,

@@ -6,6 +6,8 @@ pub const FILE_BYTES_MAX: usize = 256 << 20;
 pub const TREES_MAX: usize = 100_000;
 /// As many as LightGBM grows.
 pub const LEAVES_MAX: usize = 131_072;
+/// In all trees together: a leaf costs some 200 bytes of memory, and as little as 15 of a file.
+pub const LEAVES_TOTAL_MAX: usize = 1 << 22;
 pub const FEATURES_MAX: usize = 65_536;
 /// Splits from the root to a leaf. A tree this deep is a list; exact attribution recurses as deep.
 pub const DEPTH_MAX: usize = 512;
