@@ -27,7 +27,7 @@ mod tree;
 mod types;
 
 pub use compile::{Compiled, SOURCE_BYTES_MAX, compile};
-pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity, render, render_json};
+pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity, Suggest, render, render_json};
 pub use format::format;
 pub use lineage::describe;
 pub use resolve::function_names;

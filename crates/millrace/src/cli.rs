@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::console::note;
 use crate::exit::Failure;
 use crate::{
-    bench, check, compute, dead_letters, demo, fmt, init, key, replay, run, test, training_set,
+    bench, check, compute, dead_letters, demo, fmt, init, key, model, replay, run, test,
+    training_set,
 };
 
 /// Live features from event streams: exact sliding windows, on one machine
@@ -31,6 +32,7 @@ enum Command {
     Bench(bench::Args),
     Replay(replay::Args),
     Key(key::Args),
+    Model(model::Args),
     DeadLetters(dead_letters::Args),
 }
 
@@ -62,6 +64,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Bench(args) => bench::bench(args),
         Command::Replay(args) => replay::replay(args),
         Command::Key(args) => key::key(args),
+        Command::Model(args) => model::model(args),
         Command::DeadLetters(args) => dead_letters::dead_letters(args),
     }
 }

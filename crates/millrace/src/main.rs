@@ -13,6 +13,7 @@ mod fmt;
 mod history;
 mod init;
 mod key;
+mod model;
 mod project;
 mod remote;
 mod replay;

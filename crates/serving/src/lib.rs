@@ -15,6 +15,7 @@ pub mod decision;
 mod freshness;
 mod group;
 mod key;
+pub mod model;
 mod served;
 mod view;
 

@@ -8,7 +8,7 @@ mod suggest;
 pub use code::Code;
 pub use json::render_json;
 pub use render::render;
-pub(crate) use suggest::Suggest;
+pub use suggest::Suggest;
 
 use crate::source::SourceSpan;
 

@@ -9,7 +9,7 @@ const COMPARED_BYTES_MAX: usize = 64;
 
 /// Finds nearest names, a bounded number of times.
 #[derive(Debug, Default)]
-pub(crate) struct Suggest {
+pub struct Suggest {
     asked: usize,
 }
 

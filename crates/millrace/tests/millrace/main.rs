@@ -6,6 +6,7 @@ mod compute;
 mod configuration;
 mod demo;
 mod key;
+mod model;
 mod program;
 mod project;
 mod run;

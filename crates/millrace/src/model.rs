@@ -1,0 +1,230 @@
+//! `millrace model`: looks at model files, and scores and explains rows with them.
+
+mod rows;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use millrace_event::Type;
+use millrace_serving::model::{Attribution, FeatureKind, Mismatch, Model, ModelFeature, limits};
+use serde_json::json;
+
+use crate::compute::find_view;
+use crate::console::{counted, note, say};
+use crate::exit::Failure;
+use crate::project::{Place, shown};
+use rows::{Row, Rows};
+use write::Output;
+
+/// Looks at model files, and scores and explains rows with them
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  millrace model check fraud.txt
+  millrace model check fraud.txt --view checkout
+  millrace model score fraud.txt --rows train.csv -o scores.csv
+  millrace model explain fraud.txt --rows flagged.ndjson --exact
+
+Models are LightGBM's text files (`booster.save_model(\"model.txt\")`) and XGBoost's JSON files
+(`booster.save_model(\"model.json\")`). Scores are the library's own, to the last bit.")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// Reads a model file, and says what it asks for
+    #[command(after_help = "Examples:
+  millrace model check fraud.txt
+  millrace model check fraud.json --json
+  millrace model check fraud.txt --view checkout --project risk
+
+With --view, every feature of the model that the view does not serve as it needs is told.")]
+    Check {
+        /// The model file
+        file: PathBuf,
+        /// A view of the project, whose columns are to be the model's features
+        #[arg(long, value_name = "NAME")]
+        view: Option<String>,
+        #[command(flatten)]
+        place: Place,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Scores each row of a file
+    #[command(after_help = "Examples:
+  millrace model score fraud.txt --rows train.csv
+  millrace model score fraud.txt --rows train.ndjson -o scores.ndjson
+
+The raw score is the sum of the leaves, and the score what the model predicts, such as a probability.")]
+    Score {
+        #[command(flatten)]
+        scored: Scored,
+    },
+    /// Says for each row of a file what each feature adds to its raw score
+    #[command(after_help = "Examples:
+  millrace model explain fraud.txt --rows flagged.ndjson
+  millrace model explain fraud.txt --rows flagged.ndjson --exact --json
+
+By the path that the row took through the trees, which costs no more than the score; with --exact as
+Shapley values (TreeSHAP), which are fair between features and take milliseconds for a row. Bias and
+contributions add up to the raw score.")]
+    Explain {
+        #[command(flatten)]
+        scored: Scored,
+        /// Shapley values, instead of the path
+        #[arg(long)]
+        exact: bool,
+        /// The most features that are told of a row; 0 for all
+        #[arg(long, value_name = "N", default_value_t = 5)]
+        top: usize,
+    },
+}
+
+/// What is to be scored, and where that goes.
+#[derive(clap::Args, Debug)]
+struct Scored {
+    /// The model file
+    file: PathBuf,
+    /// Rows with a value for each feature, by its name: .csv with a header, .ndjson or .jsonl. What
+    /// is empty, null or not there is missing; what is no feature is not read
+    #[arg(long, value_name = "FILE")]
+    rows: PathBuf,
+    /// Where the result goes; standard output, if not given
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write a line of JSON for each row; also if the output ends in .ndjson or .jsonl
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn model(args: &Args) -> Result<(), Failure> {
+    match &args.command {
+        Command::Check { file, view, place, json } => check(file, view.as_deref(), place, *json),
+        Command::Score { scored } => score(scored),
+        Command::Explain { scored, exact, top } => explain(scored, *exact, *top),
+    }
+}
+
+/// Reads and checks a model file.
+pub fn read(path: &Path) -> Result<Model, Failure> {
+    let size = std::fs::metadata(path).map_err(Failure::io(path))?.len();
+    if size > limits::FILE_BYTES_MAX as u64 {
+        return Err(Failure::user(format!(
+            "{}: a file of {size} bytes; at most {} are read: train a smaller model",
+            shown(path),
+            limits::FILE_BYTES_MAX
+        )));
+    }
+    let bytes = std::fs::read(path).map_err(Failure::io(path))?;
+    Model::read(&bytes).map_err(|error| Failure::user(format!("{}: {error}", shown(path))))
+}
+
+fn check(file: &Path, view: Option<&str>, place: &Place, json: bool) -> Result<(), Failure> {
+    let model = read(file)?;
+    let mismatches = view.map_or(Ok(Vec::new()), |view| mismatches(&model, view, place))?;
+    if json {
+        say!("{}", as_json(&model, &mismatches))?;
+    } else {
+        describe(&model, file)?;
+        for mismatch in &mismatches {
+            note!("{}: {mismatch}", shown(file));
+        }
+    }
+    match (view, mismatches.is_empty()) {
+        (_, false) => Err(Failure::reported()),
+        (Some(view), true) if !json => say!("view `{view}` serves all of them"),
+        (_, true) => Ok(()),
+    }
+}
+
+fn mismatches(model: &Model, view: &str, place: &Place) -> Result<Vec<Mismatch>, Failure> {
+    let project = place.open()?;
+    let view = &project.plan.views[find_view(&project, view)?];
+    let inputs = view.columns.iter().map(|column| (&*column.name, &column.ty));
+    Ok(model.check_inputs(&inputs.collect::<Vec<(&str, &Type)>>()))
+}
+
+fn describe(model: &Model, file: &Path) -> Result<(), Failure> {
+    let objective = &model.objective().name;
+    let objective = if objective.is_empty() { "no objective" } else { objective };
+    let (trees, leaves) = (counted(model.trees(), "tree"), count_of_leaves(model));
+    say!("{}: {}, {objective}, {trees}, {leaves}", shown(file), model.format())?;
+    say!("hash      {:#}", model.hash())?;
+    say!("features  {}", model.features().len())?;
+    for feature in model.features() {
+        let unused = if feature.is_used { "" } else { ", in no tree" };
+        say!("  {}  {}{unused}", feature.name, kind(feature))?;
+    }
+    for remark in model.remarks() {
+        note!("{}: {remark}", shown(file));
+    }
+    Ok(())
+}
+
+fn count_of_leaves(model: &Model) -> String {
+    match model.leaves() {
+        1 => "1 leaf".to_owned(),
+        leaves => format!("{} leaves", crate::console::grouped(leaves as u64)),
+    }
+}
+
+fn kind(feature: &ModelFeature) -> String {
+    match &feature.kind {
+        FeatureKind::Number => "number".to_owned(),
+        FeatureKind::Category { names: None } => "category, by code".to_owned(),
+        FeatureKind::Category { names: Some(names) } => {
+            format!("category, {}", counted(names.len(), "name"))
+        }
+    }
+}
+
+fn as_json(model: &Model, mismatches: &[Mismatch]) -> serde_json::Value {
+    let features = model.features().iter().map(|feature| {
+        let is_category = feature.kind != FeatureKind::Number;
+        let kind = if is_category { "category" } else { "number" };
+        json!({"name": feature.name, "kind": kind, "used": feature.is_used})
+    });
+    let mismatches = mismatches.iter().map(ToString::to_string);
+    json!({
+        "format": model.format().to_string(),
+        "objective": model.objective().name,
+        "hash": format!("{:#}", model.hash()),
+        "trees": model.trees(),
+        "leaves": model.leaves(),
+        "features": features.collect::<Vec<_>>(),
+        "remarks": model.remarks(),
+        "mismatches": mismatches.collect::<Vec<_>>(),
+    })
+}
+
+fn score(scored: &Scored) -> Result<(), Failure> {
+    let model = read(&scored.file)?;
+    let mut rows = Rows::open(&scored.rows, &model)?;
+    let mut output = Output::create(scored.output.as_deref(), scored.json)?;
+    let mut scratch = model.scratch();
+    output.header("row,raw,score")?;
+    while let Some(Row { number, values }) = rows.next_row()? {
+        output.score(number, model.score_row(values, &mut scratch))?;
+    }
+    output.finish()
+}
+
+fn explain(scored: &Scored, exact: bool, top: usize) -> Result<(), Failure> {
+    let model = read(&scored.file)?;
+    let mut rows = Rows::open(&scored.rows, &model)?;
+    let mut output = Output::create(scored.output.as_deref(), scored.json)?;
+    let mut scratch = model.scratch();
+    let mut attribution = Attribution::default();
+    let most = if top == 0 { usize::MAX } else { top };
+    output.header("row,raw,score,feature,value,contribution")?;
+    while let Some(Row { number, values }) = rows.next_row()? {
+        let score = model.attribute_row(values, &mut scratch, &mut attribution);
+        if exact {
+            attribution = model.shap(values);
+        }
+        output.explanation(number, score, &attribution, most, model.features(), values)?;
+    }
+    output.finish()
+}
