@@ -98,7 +98,7 @@ pub(crate) fn run(
                 None => told.push_null(Mark::null(State::Empty)),
             }
         }
-        emit(&[numbers.clone(), told])?;
+        emit(vec![numbers.clone(), told])?;
     }
     Ok(())
 }

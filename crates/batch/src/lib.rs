@@ -20,9 +20,11 @@ mod job;
 mod label;
 mod partition;
 mod scatter;
+mod scattered;
 mod spool;
 
 pub use asof::AsOf;
-pub use history::{History, Scattered, Step, TrainingRows};
+pub use history::History;
 pub use job::{BatchError, Job, Labelling};
+pub use scattered::{Scattered, Step, TrainingRows};
 pub use spool::{NoScratch, Scratch};

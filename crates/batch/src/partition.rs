@@ -13,7 +13,7 @@ use crate::spool::{Blocks, Scratch};
 use crate::{BatchError, spool::Spool};
 
 /// Takes the features of some rows: their numbers, then a column for each feature that is used.
-pub(crate) type Emit<'a> = dyn FnMut(&[Column]) -> Result<(), BatchError> + 'a;
+pub(crate) type Emit<'a> = dyn FnMut(Vec<Column>) -> Result<(), BatchError> + 'a;
 
 /// One partition, to be run once.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ impl Partition<'_> {
             let rows: Vec<u32> = rows.collect();
             columns = columns.iter().map(|column| column.select(&rows)).collect();
         }
-        emit(&columns)
+        emit(columns)
     }
 }
 

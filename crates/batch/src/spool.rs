@@ -81,6 +81,7 @@ impl Spool {
         while start < rows.end {
             if list.open.is_empty() {
                 list.open = self.kinds.iter().map(|kind| Column::new(*kind)).collect();
+                list.open.iter_mut().for_each(|column| column.reserve(self.block_rows));
             }
             let room = self.block_rows - list.open.first().map_or(0, Column::len);
             let some = start..rows.end.min(start + room);
@@ -94,6 +95,17 @@ impl Spool {
                 list.blocks.push(Stored::Memory(std::mem::take(&mut list.open)));
             }
         }
+    }
+
+    /// Adds all rows of the columns to a list, as they are where they make a block.
+    pub fn append_block(&mut self, list: usize, columns: Vec<Column>) {
+        let rows = columns.first().map_or(0, Column::len);
+        let lines_up = self.lists[list].open.is_empty();
+        if !lines_up || !(self.block_rows / 2..=self.block_rows).contains(&rows) {
+            return self.append(list, &columns, 0..rows);
+        }
+        self.held += columns.iter().map(bytes).sum::<usize>();
+        self.lists[list].blocks.push(Stored::Memory(columns));
     }
 
     /// Writes all that is in memory to the scratch file.

@@ -14,17 +14,19 @@ mod peers;
 mod phase;
 mod sample;
 mod server;
-mod usage;
+mod training_set;
+pub mod usage;
 mod verify;
 
 use crate::exit::Failure;
 
-/// Measures throughput, latency and behaviour under overload on this machine
+/// Measures throughput, latency, behaviour under overload and training sets on this machine
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   millrace bench card-features
   millrace bench latency
-  millrace bench overload")]
+  millrace bench overload
+  millrace bench training-set")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -35,6 +37,7 @@ enum Command {
     CardFeatures(card_features::Args),
     Latency(latency::Args),
     Overload(overload::Args),
+    TrainingSet(training_set::Args),
     #[command(hide = true)]
     Phase(phase::Args),
 }
@@ -44,6 +47,7 @@ pub fn bench(args: &Args) -> Result<(), Failure> {
         Command::CardFeatures(args) => card_features::card_features(args),
         Command::Latency(args) => latency::latency(args),
         Command::Overload(args) => overload::overload(args),
+        Command::TrainingSet(args) => training_set::training_set(args),
         Command::Phase(args) => phase::phase(args),
     }
 }

@@ -7,7 +7,7 @@ use arrow_schema::{Field, Schema};
 use millrace_event::{Column, Physical, Type};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::partial::PartialFile;
@@ -38,17 +38,21 @@ fn properties(columns: &[(String, Type)]) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_created_by("millrace".to_owned())
         .set_compression(Compression::SNAPPY)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_max_row_group_bytes(Some(GROUP_BYTES));
     for (name, ty) in columns {
         let path = ColumnPath::from(name.as_str());
-        let encoding = match (ty, ty.physical()) {
-            (Type::Decimal(_) | Type::Bool, _) | (_, Physical::Float) => Encoding::PLAIN,
-            (_, Physical::Word) => Encoding::DELTA_BINARY_PACKED,
+        let (encoding, compression) = match (ty, ty.physical()) {
+            (Type::Decimal(_) | Type::Bool, _) | (_, Physical::Float) => {
+                (Encoding::PLAIN, Compression::SNAPPY)
+            }
+            (_, Physical::Word) => (Encoding::DELTA_BINARY_PACKED, Compression::UNCOMPRESSED),
             (_, Physical::Text | Physical::Nested) => continue,
         };
         properties = properties
             .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_compression(path.clone(), compression)
             .set_column_encoding(path, encoding);
     }
     properties.build()

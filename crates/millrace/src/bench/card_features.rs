@@ -131,7 +131,7 @@ pub fn card_features(args: &Args) -> Result<(), Failure> {
 }
 
 /// The middle one; of an even count, the mean of the middle two.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -219,7 +219,7 @@ fn say_compared(values: u64, at_limit: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-fn say_peers(peers: &[Peer]) -> Result<(), Failure> {
+pub fn say_peers(peers: &[Peer]) -> Result<(), Failure> {
     for peer in peers {
         match (&peer.not_run, peer.rows_per_cpu_second()) {
             (None, Some(rate)) => {

@@ -51,7 +51,9 @@ pub fn run(python: &Path, files: &[PathBuf], folder: &Path) -> Vec<Peer> {
 }
 
 fn try_run(name: &str, python: &Path, files: &[PathBuf], folder: &Path) -> Result<Peer, String> {
-    let output = folder.join(format!("{name}-out.csv"));
+    // In the format of the files.
+    let ending = files.first().and_then(|file| file.extension()).unwrap_or_default();
+    let output = folder.join(format!("{name}-out")).with_extension(ending);
     let cannot = |e: std::io::Error| format!("{}: {e}", python.display());
     let mut child = Command::new(python)
         .args(["-c", SCRIPT, name])

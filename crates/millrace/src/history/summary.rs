@@ -7,6 +7,7 @@ use std::time::Duration;
 use millrace_stream::Counts;
 use serde_json::json;
 
+use crate::bench::usage::{peak_memory, processor_time};
 use crate::console::{counted, duration, grouped, rate, say};
 use crate::exit::Failure;
 
@@ -116,6 +117,8 @@ impl Summary {
             "output": output.display().to_string(),
             "rows": self.rows,
             "seconds": self.took.as_secs_f64(),
+            "cpu_seconds": processor_time().as_secs_f64(),
+            "peak_rss_bytes": peak_memory()?,
             "streams": streams,
             "dead_letters": letters.map(|p| p.display().to_string()),
         });
