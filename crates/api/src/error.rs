@@ -226,6 +226,7 @@ impl From<LiveError> for ApiError {
             LiveError::Store(_)
             | LiveError::Engine(_)
             | LiveError::Record(_)
+            | LiveError::Backfill(_)
             | LiveError::Thread(_) => {
                 tracing::error!(%error, "the engine could not answer");
                 ApiError::Internal("the engine could not answer".to_owned())

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::console::note;
 use crate::exit::Failure;
 use crate::{
-    bench, check, compute, dead_letters, demo, fmt, init, key, model, replay, run, test,
+    backfill, bench, check, compute, dead_letters, demo, fmt, init, key, model, replay, run, test,
     training_set,
 };
 
@@ -30,6 +30,7 @@ enum Command {
     Compute(compute::Args),
     TrainingSet(training_set::Args),
     Bench(bench::Args),
+    Backfill(backfill::Args),
     Replay(replay::Args),
     Key(key::Args),
     Model(model::Args),
@@ -62,6 +63,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Compute(args) => compute::compute(args),
         Command::TrainingSet(args) => training_set::training_set(args),
         Command::Bench(args) => bench::bench(args),
+        Command::Backfill(args) => backfill::backfill(args),
         Command::Replay(args) => replay::replay(args),
         Command::Key(args) => key::key(args),
         Command::Model(args) => model::model(args),

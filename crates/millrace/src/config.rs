@@ -239,6 +239,7 @@ impl Config {
             log_retain_bytes: self.storage.log_retain.0,
             late_max_bytes: self.storage.late_max.0,
             dead_letters_max_bytes: self.storage.dead_letters_max.0,
+            backfill: false,
         }
     }
 

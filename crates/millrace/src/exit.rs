@@ -177,7 +177,7 @@ impl From<LiveError> for Failure {
         match error {
             LiveError::Store(error) => error.into(),
             LiveError::Engine(error) => error.into(),
-            LiveError::Record(_) => Failure::user(error),
+            LiveError::Record(_) | LiveError::Backfill(_) => Failure::user(error),
             LiveError::Durability(_) | LiveError::Thread(_) => Failure::environment(error),
             LiveError::Stopped => Failure::bug(error),
         }

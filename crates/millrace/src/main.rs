@@ -1,5 +1,6 @@
 //! The program: arguments, configuration, wiring, signals, exit codes; no business rule.
 
+mod backfill;
 mod bench;
 mod check;
 mod cli;

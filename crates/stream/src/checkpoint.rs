@@ -31,6 +31,16 @@ pub(crate) struct Head {
     pub(crate) streams: Vec<StreamHead>,
 }
 
+impl Head {
+    /// The same head, as if these groups had never been defined.
+    pub(crate) fn without_groups(bytes: &[u8], names: &[String]) -> Result<Vec<u8>, EngineError> {
+        let parsed = serde_json::from_slice(bytes);
+        let mut head: Head = parsed.map_err(|e| EngineError::Restore(e.to_string()))?;
+        head.tables.forget_groups(names);
+        Ok(serde_json::to_vec(&head).expect("a head is plain data"))
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StreamHead {
     pub(crate) stream: String,

@@ -16,7 +16,7 @@ use millrace_aggregate::{Arguments, Horizon, Position, Shape};
 use millrace_event::{
     Batch, Column, EventId, EventTime, Key, Physical, Schema, Span, State, Value,
 };
-use millrace_feature::plan::{Group, Plan};
+use millrace_feature::plan::{Group, Plan, Stream};
 use millrace_store::Location;
 use thiserror::Error;
 
@@ -146,19 +146,14 @@ impl Engine {
     ) -> Engine {
         let shapes: Vec<_> =
             plan.groups.iter().map(|g| Arc::new(Shape::new(Arc::clone(&g.layout)))).collect();
-        let streams = plan.streams.iter().enumerate().map(|(index, stream)| StreamState {
-            clock: StreamClock::new(stream.schema.lateness, settings.idle_after),
-            remembered: Remembered::new(has_text_ids(&stream.schema), secret, tracked),
-            counts: Counts::default(),
-            groups: (0..plan.groups.len()).filter(|g| plan.groups[*g].stream == index).collect(),
-        });
+        let streams = stream_states(&plan, &settings, secret, tracked);
         let hasher = DefaultHashBuilder::default();
         let (registry, _) = Registry::continued(Registry::default(), &plan)
             .expect("a plan has far fewer groups than there are table numbers");
         let shards =
             (0..settings.shards.max(1)).map(|_| Shard::new(plan.groups.len(), &hasher, tracked));
         Engine {
-            streams: streams.collect(),
+            streams,
             shards: shards.collect(),
             shapes,
             hasher,
@@ -170,6 +165,19 @@ impl Engine {
             registry,
             unclaimed: Vec::new(),
         }
+    }
+
+    /// Sets aside what is known of the streams, so that these groups, and no others, can be computed
+    /// from the first event on.
+    pub(crate) fn begin_fill(&mut self, groups: &[usize]) -> Vec<StreamState> {
+        let mut fresh = stream_states(&self.plan, &self.settings, self.secret, false);
+        fresh.iter_mut().for_each(|stream| stream.groups.retain(|group| groups.contains(group)));
+        std::mem::replace(&mut self.streams, fresh)
+    }
+
+    /// Goes on with all groups, from what [`Engine::begin_fill`] gave.
+    pub(crate) fn end_fill(&mut self, known: Vec<StreamState>) {
+        self.streams = known;
     }
 
     /// Key states that are not in memory are read from here from now on.
@@ -516,6 +524,22 @@ pub struct GroupSize {
 /// One empty column per aggregate of the group.
 pub fn aggregate_columns(group: &Group) -> Vec<Column> {
     group.layout.aggregates.iter().map(|a| Column::new(a.ty.physical())).collect()
+}
+
+/// Streams of which nothing has come yet.
+fn stream_states(
+    plan: &Plan,
+    settings: &Settings,
+    secret: [u8; 16],
+    tracked: bool,
+) -> Vec<StreamState> {
+    let state = |(index, stream): (usize, &Stream)| StreamState {
+        clock: StreamClock::new(stream.schema.lateness, settings.idle_after),
+        remembered: Remembered::new(has_text_ids(&stream.schema), secret, tracked),
+        counts: Counts::default(),
+        groups: (0..plan.groups.len()).filter(|g| plan.groups[*g].stream == index).collect(),
+    };
+    plan.streams.iter().enumerate().map(state).collect()
 }
 
 fn has_text_ids(schema: &Schema) -> bool {

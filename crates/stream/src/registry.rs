@@ -72,6 +72,15 @@ impl Registry {
         Ok((Registry { groups, streams, chunks, group_tables, stream_tables }, new))
     }
 
+    /// What there is of these groups is nobody's from now on.
+    pub(crate) fn forget_groups(&mut self, names: &[String]) {
+        for group in &mut self.groups {
+            if group.as_ref().is_some_and(|head| names.contains(&head.group)) {
+                *group = None;
+            }
+        }
+    }
+
     pub(crate) fn table_of_group(&self, group: usize) -> u16 {
         self.group_tables[group]
     }

@@ -11,6 +11,7 @@
 //! it once it is also on the disk. After a kill the newest checkpoint is loaded and the event log
 //! replayed from the checkpoint's frontier through the same steps.
 
+mod backfill;
 pub mod checkpointer;
 mod clock;
 mod committer;
@@ -63,6 +64,8 @@ pub struct LiveSettings {
     /// Bytes of late events, and of dead letters, that are kept: beyond it the oldest are removed.
     pub late_max_bytes: u64,
     pub dead_letters_max_bytes: u64,
+    /// Whether groups that began later than the event log are computed from it at the start.
+    pub backfill: bool,
 }
 
 impl Default for LiveSettings {
@@ -76,6 +79,7 @@ impl Default for LiveSettings {
             log_retain_bytes: 10 << 30,
             late_max_bytes: 1 << 30,
             dead_letters_max_bytes: 1 << 30,
+            backfill: false,
         }
     }
 }
@@ -92,6 +96,8 @@ pub enum LiveError {
     /// Writing failed before; what was acknowledged is safe, nothing new is taken.
     #[error("events cannot be made durable: {0}; free the disk or mend it, and start again")]
     Durability(String),
+    #[error("nothing was backfilled: {0}")]
+    Backfill(String),
     #[error("the engine has stopped")]
     Stopped,
     #[error("a thread could not be started: {0}")]
@@ -258,6 +264,9 @@ pub struct Recovery {
     pub took: Duration,
     /// What the operator should know: a torn tail, a fall-back, groups that start empty.
     pub notes: Vec<String>,
+    /// Groups that were computed from the log, and the records that this took.
+    pub backfilled: Vec<String>,
+    pub backfilled_records: u64,
     /// The last position of each source, by stream name and partition.
     pub positions: BTreeMap<(String, String), Vec<u8>>,
     /// The names of the origin partitions of all streams.

@@ -12,13 +12,16 @@ use millrace_store::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::backfill::fill;
 use super::checkpointer::Checkpointer;
 use super::committer::Logs;
 use super::record::{EventRecord, decode_event, decode_late, encode_late};
 use super::spill::{spill, state_bytes};
 use super::{LiveError, LiveSettings, Recovery};
 use crate::blocks::Block;
+use crate::checkpoint::Head;
 use crate::engine::{Engine, Fate, Sweep};
+use crate::restore::Restored;
 
 /// The part of a checkpoint that is not key states.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,6 +42,9 @@ pub(super) struct Meta {
     #[serde(default)]
     letters_in_events: bool,
     pub(super) positions: Vec<(String, String, Vec<u8>)>,
+    /// Groups that began later than the log, and at which record.
+    #[serde(default)]
+    began: BTreeMap<String, u64>,
     pub(super) engine: String,
 }
 
@@ -65,6 +71,7 @@ impl Meta {
             dead_records: counters.dead_next,
             letters_in_events: true,
             positions: counters.positions.iter().map(position).collect(),
+            began: counters.began.clone(),
             engine: String::from_utf8(engine_head).expect("a head is JSON"),
         };
         serde_json::to_vec(&meta).expect("a meta is plain data")
@@ -90,6 +97,8 @@ pub(super) struct Counters {
     pub(super) dead_next: u64,
     pub(super) dead: BTreeMap<String, u64>,
     pub(super) positions: BTreeMap<(String, String), Vec<u8>>,
+    /// Groups that began later than the log, and at which record.
+    pub(super) began: BTreeMap<String, u64>,
 }
 
 impl Counters {
@@ -132,33 +141,18 @@ pub(super) fn recover(
         Some(manifest) => {
             recovery.epoch = manifest.epoch.0;
             let meta = Meta::parse(&manifest.meta).map_err(crate::EngineError::Restore)?;
-            counters.next = meta.frontier;
-            counters.late_next = meta.late;
-            counters.replayed_to = meta.replayed;
-            counters.dead = meta.dead;
-            counters.dead_next = meta.dead_records;
             letters = meta.letters_in_events.then_some(meta.dead_records);
-            counters.positions =
-                meta.positions.into_iter().map(|(s, p, bytes)| ((s, p), bytes)).collect();
-            let blocks = Blocks { records: checkpoints.records(), live: &mut live };
-            let engine_settings = settings.engine.clone();
-            let head = meta.engine.as_bytes();
-            let memory_max = settings.memory_max_bytes;
-            let (engine, restored) = Engine::restore_within(
-                Arc::clone(&plan),
-                engine_settings,
-                head,
-                blocks,
-                Box::new(checkpoints.reader()),
-                memory_max,
-            )?;
+            let (engine, restored) =
+                restore(meta, &checkpoints, &plan, settings, &mut counters, &mut live)?;
             recovery.keys = restored.keys;
-            for group in restored.started_empty {
-                recovery.notes.push(format!(
-                    "features `{group}` are new or changed: they start empty; to have all \
-                         features computed from the events that the log still holds, stop, move \
-                         the folder `checkpoints` out of the data folder, and start again"
-                ));
+            if !settings.backfill {
+                recovery.notes.extend(restored.started_empty.iter().map(|group| {
+                    format!(
+                        "features `{group}` are new or changed, or the program that wrote the \
+                         checkpoint kept them in another way: they start empty; to compute them \
+                         from the events that the log still holds, stop and run `millrace backfill`"
+                    )
+                }));
             }
             engine
         }
@@ -166,6 +160,9 @@ pub(super) fn recover(
     engine.take_released().into_iter().for_each(|l| live.remove(l));
     engine.set_cold_blocks(Box::new(checkpoints.reader()) as Box<BlockReader>);
     let logs = open_logs(&disk, &mut counters, settings, &mut recovery)?;
+    if settings.backfill {
+        backfill(&mut engine, &disk, &logs, &mut counters, settings, &mut recovery)?;
+    }
     let checkpointer = Checkpointer::new(checkpoints, live);
     let mut replay =
         Replay { engine, counters, logs, checkpointer, letters, recovery, spills: true };
@@ -177,6 +174,62 @@ pub(super) fn recover(
     recovery.positions.clone_from(&counters.positions);
     recovery.took = started.elapsed();
     Ok(Recovered { engine, counters, logs, checkpointer, disk, recovery })
+}
+
+/// The engine of a checkpoint, and what was counted beside it.
+fn restore(
+    meta: Meta,
+    checkpoints: &Checkpoints,
+    plan: &Arc<Plan>,
+    settings: &LiveSettings,
+    counters: &mut Counters,
+    live: &mut LiveBytes,
+) -> Result<(Engine, Restored), LiveError> {
+    counters.next = meta.frontier;
+    counters.late_next = meta.late;
+    counters.replayed_to = meta.replayed;
+    counters.dead = meta.dead;
+    counters.dead_next = meta.dead_records;
+    let positions = meta.positions.into_iter();
+    counters.positions = positions.map(|(s, p, bytes)| ((s, p), bytes)).collect();
+    counters.began = meta.began;
+    counters.began.retain(|group, _| plan.group(group).is_some());
+    let mut head = meta.engine.into_bytes();
+    if settings.backfill {
+        let late: Vec<String> = counters.began.keys().cloned().collect();
+        head = Head::without_groups(&head, &late)?;
+    }
+    let (engine, restored) = Engine::restore_within(
+        Arc::clone(plan),
+        settings.engine.clone(),
+        &head,
+        Blocks { records: checkpoints.records(), live },
+        Box::new(checkpoints.reader()),
+        settings.memory_max_bytes,
+    )?;
+    let began = restored.started_empty.iter().map(|group| (group.clone(), meta.frontier));
+    counters.began.extend(began.filter(|(_, record)| *record > 0));
+    Ok((engine, restored))
+}
+
+/// Computes the groups that began later than the log from it.
+fn backfill(
+    engine: &mut Engine,
+    disk: &Arc<dyn Disk>,
+    logs: &Logs,
+    counters: &mut Counters,
+    settings: &LiveSettings,
+    recovery: &mut Recovery,
+) -> Result<(), LiveError> {
+    let groups: Vec<String> = counters.began.keys().cloned().collect();
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let (frontier, memory_max) = (counters.next, settings.memory_max_bytes);
+    recovery.backfilled_records = fill(engine, disk, &logs.events, frontier, &groups, memory_max)?;
+    counters.began.clear();
+    recovery.backfilled = groups;
+    Ok(())
 }
 
 /// 128 random bits from the standard library's own source of hash keys.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use millrace_event::Span;
 use millrace_store::MemoryDisk;
+use millrace_stream::live::LiveSettings;
 
 use super::story::Story;
-use super::world::{checkpoint, open, status};
+use super::world::{PROJECT, checkpoint, open, plan_of, status};
 
 #[test]
 fn closing_takes_a_last_checkpoint_and_nothing_is_replayed() {
@@ -160,4 +161,59 @@ fn what_was_judged_stays_so_under_other_settings() {
         story.check(&live);
         live.close().unwrap();
     }
+}
+
+/// The project before two of its groups were written.
+fn before_two_groups() -> std::sync::Arc<millrace_feature::plan::Plan> {
+    let begins = PROJECT.find("features by_device").expect("it is there");
+    let ends = PROJECT.find("features by_shop").expect("it is there");
+    plan_of(&[&PROJECT[..begins], &PROJECT[ends..]].concat())
+}
+
+#[test]
+fn groups_that_began_later_are_computed_from_the_log() {
+    for seed in 60..66 {
+        let mut story = Story::new(seed);
+        let disk = MemoryDisk::new();
+        let (live, _) = open(disk.clone(), &before_two_groups(), &story.settings).unwrap();
+        story.send(&live, 40);
+        live.close().unwrap();
+
+        let (live, recovery) = open(disk.clone(), &story.plan, &story.settings).unwrap();
+        let told = |name: &str| recovery.notes.iter().any(|note| note.contains(name));
+        assert!(told("by_device") && told("by_pair") && !told("by_card"), "{recovery:?}");
+        story.send(&live, 20);
+        live.close().unwrap();
+
+        story.settings.backfill = true;
+        let (live, recovery) = open(disk.clone(), &story.plan, &story.settings).unwrap();
+        assert_eq!(recovery.backfilled, ["by_device", "by_pair"]);
+        assert!(recovery.backfilled_records > 0 && recovery.notes.is_empty(), "{recovery:?}");
+        story.check(&live);
+        story.send(&live, 20);
+        story.check(&live);
+        live.close().unwrap();
+
+        // Once is enough, and nothing is left to tell.
+        let (live, recovery) = open(disk.clone(), &story.plan, &story.settings).unwrap();
+        assert!(recovery.backfilled.is_empty() && recovery.notes.is_empty(), "{recovery:?}");
+        story.check(&live);
+        live.close().unwrap();
+    }
+}
+
+#[test]
+fn what_has_no_room_is_not_backfilled_and_nothing_is_lost() {
+    let mut story = Story::new(70);
+    let disk = MemoryDisk::new();
+    let (live, _) = open(disk.clone(), &before_two_groups(), &story.settings).unwrap();
+    story.send(&live, 40);
+    live.close().unwrap();
+    let poor = LiveSettings { backfill: true, memory_max_bytes: 1, ..story.settings.clone() };
+    let error = open(disk.clone(), &story.plan, &poor).unwrap_err();
+    assert!(error.to_string().contains("engine.memory_max"), "{error}");
+    story.settings.backfill = true;
+    let live = story.open(disk).unwrap();
+    story.check(&live);
+    live.close().unwrap();
 }
