@@ -155,9 +155,10 @@ pub(super) fn recover(
             recovery.keys = restored.keys;
             for group in restored.started_empty {
                 recovery.notes.push(format!(
-                    "features `{group}` are new or changed: they start empty; to have all \
-                         features computed from the events that the log still holds, stop, move \
-                         the folder `checkpoints` out of the data folder, and start again"
+                    "features `{group}` start empty: they are new or changed, or the program that \
+                         wrote the checkpoint kept them in another way; to have all features \
+                         computed from the events that the log still holds, stop, move the folder \
+                         `checkpoints` out of the data folder, and start again"
                 ));
             }
             engine
