@@ -3,13 +3,14 @@
 //! Versions 1 to 3, all integers as LEB128 varints unless said otherwise:
 //!
 //! ```text
-//!   version      1 byte, = 1, or 3 where the older rows and their ids are in parts (see `part.rs`),
-//!                or 2 where only the rows are
+//!   version      1 byte, = 1, or 3 where the older rows and their ids are in parts (`part.rs`), or
+//!                2 where only the rows are
 //!   shape        8 bytes little-endian: the hash of the layout that wrote it
 //!   parted       not in version 1: the number of the first row, and that of the first row that
 //!                is not in a part
 //!   rows         count, then column by column: times (first, then differences, zigzag),
-//!                then each further word (zigzag for words, 8 bytes for floats, plain otherwise)
+//!                then each further word (zigzag for words, 8 bytes for floats, plain otherwise);
+//!                an argument that is the event's own time has none
 //!   ids          count of the newest rows that have one, then length and bytes of each that is
 //!                not in a part
 //!   strings      count, then length and UTF-8 of each
@@ -51,6 +52,8 @@ const PARTED: u8 = 3;
 pub enum DecodeError {
     #[error("key state of version {0}; this program reads versions 1 to 3")]
     Version(u8),
+    #[error("part of a key state of version {0}; this program reads versions 1 and 2")]
+    PartVersion(u8),
     #[error("key state of another layout ({found:016x}, expected {expected:016x})")]
     Layout { found: u64, expected: u64 },
     #[error("key state is damaged: {0}")]

@@ -1,4 +1,4 @@
-//! The rows of a busy key in parts, so that a checkpoint writes only what changed.
+//! The rows and ids of a busy key in parts, so that a checkpoint writes only what changed.
 //!
 //! ```text
 //!   rows    . . . . . . . . | . . . . . . . . | . . . . . . . . | . . .      oldest → newest
@@ -7,9 +7,9 @@
 //! ```
 //!
 //! Each row of a busy key has a number that it keeps while rows are removed from the front. Part
-//! `k` has the rows numbered `k · PART_ROWS` and up to the next part; what the newest rows leave of
-//! a part is in the key state's own bytes. A row that comes between others renumbers all after it,
-//! and their parts are written again; few rows come late, and not by much.
+//! `k` has the rows numbered `k · PART_ROWS` and up to the next part; what the newest rows leave
+//! of a part is in the key state's own bytes. A row that comes between others renumbers all after
+//! it, and their parts are written again; few rows come late, and not by much.
 //!
 //! A part as bytes:
 //!
@@ -22,7 +22,10 @@
 //! ```
 //!
 //! Rows and ids are only ever removed from the front, so a part that is as it was written has at
-//! least what the key state still needs of it.
+//! least what the key state still needs of it. The ids of a key are those of the parts one after
+//! the other, and then those in its own bytes. In a part with fewer ids than rows the ids of all
+//! rows before had gone when it was written: what earlier parts have of them is dropped. Then the
+//! oldest are dropped until there are as many as the key state says.
 
 use std::ops::Range;
 
@@ -90,7 +93,7 @@ impl Parted {
         let mut input = Reader(bytes);
         let version = input.byte()?;
         if !matches!(version, VERSION | WITHOUT_IDS) {
-            return Err(DecodeError::Version(version));
+            return Err(DecodeError::PartVersion(version));
         }
         check_layout(shape, &mut input)?;
         let first = input.varint()?;

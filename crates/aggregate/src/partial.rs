@@ -108,7 +108,8 @@ impl Partial {
             self.more().add_member(word);
         }
         if lane.needs.has(Needs::FIRST.or(Needs::LAST)) {
-            // No id decides between equal words: the same bytes, whether the row still had one or not.
+            // No id decides between equal words: the same bytes, whether the row still had one or
+            // not.
             let id = if lane.is_time() { EventId::text("") } else { id.clone() };
             let placed = Placed { time, id, word };
             let more = self.more();

@@ -31,8 +31,8 @@ pub(crate) const SQUARES_WORDS: usize = 4;
 const BLOCK: usize = 256;
 
 /// Reads of one group's keys. Each has a place, in which its record lies: the cells one after the
-/// other, of each only what its aggregates need ([`Cell::record`]). So reads may come in any order, and
-/// one of them touches few lines of the cache.
+/// other, of each only what its aggregates need ([`Cell::record`]). So reads may come in any order,
+/// and one of them touches few lines of the cache.
 #[derive(Debug, Default)]
 pub struct Readings {
     /// Longer than needed: what lies behind is of earlier reads.

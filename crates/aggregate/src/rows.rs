@@ -6,10 +6,10 @@ use smallvec::SmallVec;
 use crate::gap::Gap;
 use crate::packed::Packed;
 
-/// Rows of `stride` words each; word 0 is the event time. A quiet key has them packed. Of wide rows,
-/// removing many from the front is O(1) amortised: rows are skipped first, and moved when more than
-/// half of the buffer is skipped, or a quarter of a full one. How many are skipped is kept by
-/// whoever has many rows, the index of a busy key.
+/// Rows of `stride` words each; word 0 is the event time. A quiet key has them packed. Of wide
+/// rows, removing many from the front is O(1) amortised: rows are skipped first, and moved when
+/// more than half of the buffer is skipped, or a quarter of a full one. How many are skipped is
+/// kept by whoever has many rows, the index of a busy key.
 #[derive(Clone, Debug)]
 pub(crate) enum Rows {
     Packed(Packed),
@@ -456,6 +456,7 @@ mod tests {
                     times.count_until(time),
                     oracle.iter().filter(|r| r[0] as i64 <= time).count()
                 );
+                prop_assert_eq!(times.count_until_from_end(time), times.count_until(time));
                 let words = rows.words(STRIDE, 0);
                 let view = words.view(STRIDE);
                 prop_assert!((0..oracle.len()).all(|i| view.row(i) == oracle[i]));

@@ -97,13 +97,13 @@ pub(crate) struct Cell {
     pub(crate) needs: Needs,
     /// Where a busy key holds what the cell needs.
     pub(crate) places: Places,
-    /// Where the record of a read holds it, in words: a sum takes two, the lower first, and those of
-    /// its squares, where they are needed, four behind it.
+    /// Where the record of a read holds it, in words: a sum takes two, the lower first, and those
+    /// of its squares, where they are needed, four behind it.
     pub(crate) record: Places,
 }
 
-/// The places of a cell's (or a lane's) parts: in an index, each in a list of its own; in the record
-/// of a read, all in one. A place is meaningful only where the part is needed.
+/// The places of a cell's (or a lane's) parts: in an index, each in a list of its own; in the
+/// record of a read, all in one. A place is meaningful only where the part is needed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Places {
     pub(crate) count: usize,

@@ -65,10 +65,15 @@ pub struct Limits {
     pub drain_timeout: Duration,
 }
 
+impl Limits {
+    /// [`Limits::connections_max`] of a server whose settings do not say otherwise.
+    pub const CONNECTIONS: usize = 1_024;
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            connections_max: 1_024,
+            connections_max: Limits::CONNECTIONS,
             ingest_requests_max: 128,
             ingest_bytes_max: 128 << 20,
             read_requests_max: 256,

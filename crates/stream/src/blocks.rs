@@ -64,6 +64,19 @@ impl Blocks {
         self.buffer.capacity() + self.heads.capacity() * size_of::<Head>()
     }
 
+    /// Gives back the room, where nothing is in it and it is for more than `max` bytes.
+    pub(crate) fn shrink_above(&mut self, max: usize) {
+        if self.is_empty() && self.room() > max {
+            *self = Blocks::default();
+        }
+    }
+
+    /// None yet, and room for so many bytes.
+    #[cfg(test)]
+    pub(crate) fn with_room(bytes: usize) -> Blocks {
+        Blocks { heads: Vec::new(), buffer: Vec::with_capacity(bytes) }
+    }
+
     /// Removes all blocks and keeps the room for others.
     pub(crate) fn clear(&mut self) {
         self.heads.clear();
@@ -153,5 +166,19 @@ mod tests {
         let mut empty = Blocks::default();
         empty.append(&mut blocks);
         assert_eq!((empty.len(), blocks.len()), (4, 0));
+    }
+
+    #[test]
+    fn room_is_given_back_above_a_limit() {
+        let room = |bytes: usize| {
+            let mut blocks = Blocks::with_room(bytes);
+            blocks.shrink_above(1_000);
+            blocks.room()
+        };
+        assert_eq!((room(1_000), room(1_001)), (1_000, 0));
+        let mut held = Blocks::with_room(2_000);
+        held.gone(1, b"a");
+        held.shrink_above(1_000);
+        assert_eq!(held.len(), 1);
     }
 }

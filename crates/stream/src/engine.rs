@@ -251,8 +251,10 @@ impl Engine {
         state.counts.replayed += u64::from(late.len() as u32);
         for row in 0..late.len() {
             // It was late in its own partition; another one may still deliver it.
-            if late.time(row) >= state.clock.watermark {
-                state.remembered.insert(state.remembered.hash(late, row), late.time(row));
+            let watermark = state.clock.watermark;
+            if late.time(row) >= watermark {
+                let id = state.remembered.hash(late, row);
+                state.remembered.insert(id, late.time(row), watermark);
             }
         }
         self.add(stream, late, &rows, self.exact_from(stream))

@@ -42,32 +42,32 @@ enum Times {
     Text(Table<[u64; 2]>),
 }
 
-/// Ids in parts, which one is told by their hash: a part that grows or is purged holds nobody up,
-/// as one table of millions of ids would.
+/// Ids in buckets, which one is told by their hash: a bucket that grows or is purged holds nobody
+/// up, as one table of millions of ids would.
 #[derive(Clone, Debug)]
 struct Table<I> {
-    parts: Vec<Part<I>>,
+    buckets: Vec<Bucket<I>>,
     hasher: DefaultHashBuilder,
 }
 
-/// An id's time stays in its part after it has lost its meaning; such entries go all at once when
-/// there are about as many of them as of others. So an event costs one look into one part.
+/// An id's time stays in its bucket after it has lost its meaning; such entries go all at once
+/// when there are about as many of them as of others. So an event costs one look into one bucket.
 #[derive(Clone, Debug)]
-struct Part<I> {
+struct Bucket<I> {
     ids: HashTable<(I, EventTime)>,
     /// At this many ids the ones without a meaning are dropped.
     purge_at: usize,
-    /// Which part it is: a later one is purged later. All are about equally full, and if they were
+    /// Which bucket it is: a later one is purged later. All are about equally full, and if they were
     /// all purged at once, whole seconds would go into that.
     number: usize,
 }
 
-const PARTS: usize = 256;
-/// Above the bits that find an id in its part.
-const PART_SHIFT: u32 = 40;
+const BUCKETS: usize = 256;
+/// Above the bits that find an id in its bucket.
+const BUCKET_SHIFT: u32 = 40;
 /// Room for no more ids is kept for those to come.
-const SPARE_MAX: usize = 1 << 20;
-/// A part is not purged below this many ids.
+const SPARE_IDS_MAX: usize = 1 << 20;
+/// A bucket is not purged below this many ids.
 const PURGE_MIN: usize = 16;
 
 impl Remembered {
@@ -115,18 +115,18 @@ impl Remembered {
     }
 
     /// Remembers an id from now on, whatever is known of it.
-    pub(crate) fn insert(&mut self, id: IdHash, time: EventTime) {
-        self.restore(id, time);
+    pub(crate) fn insert(&mut self, id: IdHash, time: EventTime, watermark: EventTime) {
+        self.restore(id, time, watermark);
         if self.tracked {
             self.new.push((id, time));
         }
     }
 
     /// Remembers an id that the last checkpoint has already.
-    pub(crate) fn restore(&mut self, id: IdHash, time: EventTime) {
+    pub(crate) fn restore(&mut self, id: IdHash, time: EventTime, watermark: EventTime) {
         match &mut self.times {
-            Times::Int(table) => table.set(id.0 as u64, time),
-            Times::Text(table) => table.set(halves(id), time),
+            Times::Int(table) => table.set(id.0 as u64, time, watermark),
+            Times::Text(table) => table.set(halves(id), time, watermark),
         }
     }
 
@@ -137,7 +137,7 @@ impl Remembered {
 
     /// Takes back what [`Remembered::take_new`] gave, whose ids are needed no more.
     pub(crate) fn reuse(&mut self, mut ids: Vec<(IdHash, EventTime)>) {
-        if ids.capacity() <= SPARE_MAX {
+        if ids.capacity() <= SPARE_IDS_MAX {
             ids.clear();
             self.spare = ids;
         }
@@ -156,7 +156,8 @@ impl Remembered {
         all
     }
 
-    /// Ids held: those that have a meaning, and at most one and a half times as many others.
+    /// Ids held, with or without a meaning: of each bucket at most two and a half times as many as
+    /// had one when it was purged last, or [`PURGE_MIN`].
     pub(crate) fn len(&self) -> usize {
         match &self.times {
             Times::Int(table) => table.len(),
@@ -171,12 +172,12 @@ fn halves(id: IdHash) -> [u64; 2] {
 
 /// What finds an id in its table.
 trait Id: Copy + Eq {
-    fn bucket(self, hasher: &DefaultHashBuilder) -> u64;
+    fn hash_with(self, hasher: &DefaultHashBuilder) -> u64;
 }
 
 impl Id for u64 {
     #[inline]
-    fn bucket(self, hasher: &DefaultHashBuilder) -> u64 {
+    fn hash_with(self, hasher: &DefaultHashBuilder) -> u64 {
         hasher.hash_one(self)
     }
 }
@@ -184,24 +185,24 @@ impl Id for u64 {
 impl Id for [u64; 2] {
     /// It is a keyed hash already.
     #[inline]
-    fn bucket(self, _: &DefaultHashBuilder) -> u64 {
+    fn hash_with(self, _: &DefaultHashBuilder) -> u64 {
         self[0]
     }
 }
 
 impl<I: Id> Table<I> {
     fn new() -> Table<I> {
-        let part = |number| Part { ids: HashTable::new(), purge_at: PURGE_MIN, number };
-        let parts = (0..PARTS).map(part).collect();
-        Table { parts, hasher: DefaultHashBuilder::default() }
+        let bucket = |number| Bucket { ids: HashTable::new(), purge_at: PURGE_MIN, number };
+        let buckets = (0..BUCKETS).map(bucket).collect();
+        Table { buckets, hasher: DefaultHashBuilder::default() }
     }
 
     #[inline]
     fn see(&mut self, id: I, time: EventTime, watermark: EventTime, late: bool) -> Seen {
         let hasher = &self.hasher;
-        let bucket = id.bucket(hasher);
-        let part = &mut self.parts[part_of(bucket)];
-        match part.ids.entry(bucket, |e| e.0 == id, |e| e.0.bucket(hasher)) {
+        let hash = id.hash_with(hasher);
+        let bucket = &mut self.buckets[bucket_of(hash)];
+        match bucket.ids.entry(hash, |e| e.0 == id, |e| e.0.hash_with(hasher)) {
             Entry::Occupied(entry) if entry.get().1 >= watermark => Seen::Before,
             Entry::Occupied(_) | Entry::Vacant(_) if late => Seen::Late,
             Entry::Occupied(mut entry) => {
@@ -210,53 +211,57 @@ impl<I: Id> Table<I> {
             }
             Entry::Vacant(entry) => {
                 entry.insert((id, time));
-                if part.ids.len() >= part.purge_at {
-                    part.purge(watermark, hasher);
-                }
+                bucket.purge_when_due(watermark, hasher);
                 Seen::New
             }
         }
     }
 
     fn contains(&self, id: I, watermark: EventTime) -> bool {
-        let bucket = id.bucket(&self.hasher);
-        let found = self.parts[part_of(bucket)].ids.find(bucket, |e| e.0 == id);
+        let hash = id.hash_with(&self.hasher);
+        let found = self.buckets[bucket_of(hash)].ids.find(hash, |e| e.0 == id);
         found.is_some_and(|e| e.1 >= watermark)
     }
 
     /// Remembers an id whose event is not behind the watermark, whatever is known of it.
-    fn set(&mut self, id: I, time: EventTime) {
+    fn set(&mut self, id: I, time: EventTime, watermark: EventTime) {
         let hasher = &self.hasher;
-        let bucket = id.bucket(hasher);
-        let part = &mut self.parts[part_of(bucket)];
-        match part.ids.entry(bucket, |e| e.0 == id, |e| e.0.bucket(hasher)) {
+        let hash = id.hash_with(hasher);
+        let bucket = &mut self.buckets[bucket_of(hash)];
+        match bucket.ids.entry(hash, |e| e.0 == id, |e| e.0.hash_with(hasher)) {
             Entry::Occupied(mut entry) => entry.get_mut().1 = time,
             Entry::Vacant(entry) => {
                 entry.insert((id, time));
-                // All that a checkpoint has had a meaning: there is nothing to purge yet.
-                part.purge_at = part.purge_at.max(part.next_purge(part.ids.len()));
+                bucket.purge_when_due(watermark, hasher);
             }
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = &(I, EventTime)> {
-        self.parts.iter().flat_map(|part| part.ids.iter())
+        self.buckets.iter().flat_map(|bucket| bucket.ids.iter())
     }
 
     fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.ids.len()).sum()
+        self.buckets.iter().map(|bucket| bucket.ids.len()).sum()
     }
 }
 
 #[inline]
-fn part_of(bucket: u64) -> usize {
-    (bucket >> PART_SHIFT) as usize % PARTS
+fn bucket_of(hash: u64) -> usize {
+    (hash >> BUCKET_SHIFT) as usize % BUCKETS
 }
 
-impl<I: Id> Part<I> {
+impl<I: Id> Bucket<I> {
     /// At how many ids to purge when so many are kept: at 1.5 to 2.5 times as many.
     fn next_purge(&self, kept: usize) -> usize {
-        (kept + kept / 2 + kept * self.number / PARTS).max(PURGE_MIN)
+        (kept + kept / 2 + kept * self.number / BUCKETS).max(PURGE_MIN)
+    }
+
+    #[inline]
+    fn purge_when_due(&mut self, watermark: EventTime, hasher: &DefaultHashBuilder) {
+        if self.ids.len() >= self.purge_at {
+            self.purge(watermark, hasher);
+        }
     }
 
     #[cold]
@@ -265,7 +270,7 @@ impl<I: Id> Part<I> {
         self.purge_at = self.next_purge(kept);
         let mut ids = HashTable::with_capacity(self.purge_at);
         for entry in self.ids.iter().filter(|e| e.1 >= watermark) {
-            ids.insert_unique(entry.0.bucket(hasher), *entry, |e| e.0.bucket(hasher));
+            ids.insert_unique(entry.0.hash_with(hasher), *entry, |e| e.0.hash_with(hasher));
         }
         self.ids = ids;
     }
@@ -275,29 +280,90 @@ impl<I: Id> Part<I> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn parts_are_not_all_purged_at_once() {
-        let mut remembered = Remembered::new(false, [1; 16], false);
-        let purges = |remembered: &Remembered| match &remembered.times {
-            Times::Int(table) => table.parts.iter().map(|part| part.purge_at).collect::<Vec<_>>(),
-            Times::Text(_) => Vec::new(),
-        };
-        // So many that each part was purged some times before.
-        let (before, more) = (200_000, 2_000);
-        let see = |remembered: &mut Remembered, ids: std::ops::Range<u128>| {
-            for id in ids {
-                remembered.see(IdHash(id), EventTime(0), EventTime(0), false);
-            }
-        };
-        see(&mut remembered, 0..before);
-        for step in 0..50 {
-            let first = before + step * more;
-            let earlier = purges(&remembered);
-            see(&mut remembered, first..first + more);
-            let purged = purges(&remembered).iter().zip(&earlier).filter(|(a, b)| a != b).count();
-            assert!(purged <= PARTS / 8, "{purged} of {PARTS} parts within {more} ids");
+    /// How many ids have a meaning, about: 200 in each bucket.
+    const MEANT: usize = 200 * BUCKETS;
+    /// Ids that come in a step, and how many buckets may be purged meanwhile.
+    const STEP: usize = 1_500;
+    const PURGES_MAX: usize = 20;
+
+    /// Ids by one moment each, of which the last [`MEANT`] have a meaning. They are strings: where
+    /// those lie depends on the secret alone.
+    struct Stream {
+        remembered: Remembered,
+        came: usize,
+    }
+
+    impl Stream {
+        fn new() -> Stream {
+            Stream { remembered: Remembered::new(true, [1; 16], false), came: 0 }
         }
-        assert_eq!(remembered.len() as u128, before + 50 * more);
-        assert_eq!(remembered.see(IdHash(7), EventTime(0), EventTime(0), false), Seen::Before);
+
+        fn id(&self, number: usize) -> IdHash {
+            IdHash(self.remembered.secret.hash(&number.to_le_bytes()).as_u128())
+        }
+
+        fn watermark(&self) -> EventTime {
+            EventTime(self.came.saturating_sub(MEANT) as i64)
+        }
+
+        fn see(&mut self, count: usize) {
+            for _ in 0..count {
+                let (id, time) = (self.id(self.came), EventTime(self.came as i64));
+                let seen = self.remembered.see(id, time, self.watermark(), false);
+                assert_eq!(seen, Seen::New);
+                self.came += 1;
+            }
+        }
+
+        fn replay(&mut self, count: usize) {
+            for _ in 0..count {
+                let (id, time) = (self.id(self.came), EventTime(self.came as i64));
+                self.remembered.insert(id, time, self.watermark());
+                self.came += 1;
+            }
+        }
+
+        fn sizes(&self) -> Vec<usize> {
+            match &self.remembered.times {
+                Times::Int(_) => Vec::new(),
+                Times::Text(table) => table.buckets.iter().map(|b| b.ids.len()).collect(),
+            }
+        }
+
+        fn assert_bounded(&self) {
+            let held = self.remembered.len();
+            let bounds = MEANT..MEANT * 5 / 2 + BUCKETS * PURGE_MIN;
+            assert!(bounds.contains(&held), "{held} ids of which {MEANT} have a meaning");
+        }
+    }
+
+    #[test]
+    fn buckets_are_not_all_purged_at_once() {
+        let mut stream = Stream::new();
+        // So many that each bucket was purged some times before.
+        stream.see(4 * MEANT);
+        let mut most = 0;
+        for _ in 0..100 {
+            let before = stream.sizes();
+            stream.see(STEP);
+            // A purge takes away more than a step brings.
+            let purged = stream.sizes().iter().zip(&before).filter(|(a, b)| a < b).count();
+            most = most.max(purged);
+            stream.assert_bounded();
+        }
+        assert!((1..=PURGES_MAX).contains(&most), "{most} of {BUCKETS} buckets in one step");
+        let newest = stream.id(stream.came - 1);
+        assert!(stream.remembered.contains(newest, stream.watermark()));
+    }
+
+    #[test]
+    fn replayed_ids_are_purged_as_others_are() {
+        let mut stream = Stream::new();
+        for _ in 0..10 {
+            stream.replay(MEANT);
+            stream.assert_bounded();
+        }
+        let oldest = stream.id(stream.came - MEANT);
+        assert!(stream.remembered.contains(oldest, stream.watermark()));
     }
 }

@@ -152,7 +152,7 @@ impl Engine {
         })?;
         let watermark = state.clock.watermark;
         for (id, time) in ids.into_iter().filter(|(_, time)| *time >= watermark) {
-            state.remembered.restore(id, time);
+            state.remembered.restore(id, time, watermark);
         }
         Ok(())
     }

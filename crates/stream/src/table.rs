@@ -57,6 +57,9 @@ const FREE: u8 = 8;
 /// it must not be spilled.
 const UNPUBLISHED: u8 = 16;
 
+/// Room for no more captured bytes is kept from one checkpoint to the next.
+const CAPTURED_ROOM_MAX: usize = 256 << 10;
+
 /// Key states that are captured together.
 const LOOKAHEAD: usize = 16;
 
@@ -289,7 +292,11 @@ impl Table {
             }
         }
         out.append(&mut self.captured);
-        !self.pending.is_empty()
+        let more = !self.pending.is_empty();
+        if !more {
+            self.captured.shrink_above(CAPTURED_ROOM_MAX);
+        }
+        more
     }
 
     /// Marks every key state in memory as changed, so that the next checkpoint holds it. One that
@@ -501,6 +508,7 @@ impl Table {
         let around = self.slots.capacity() * (size_of::<Slot>() - size_of::<KeyState>())
             + self.index.heap_bytes()
             + self.locations.capacity() * size_of::<Option<Location>>()
+            + self.captured.room()
             + self.parts.capacity() * size_of::<(u32, Parts)>()
             + self.parts.values().map(Parts::heap_bytes).sum::<usize>();
         (states, around)

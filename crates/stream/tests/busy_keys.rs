@@ -1,12 +1,13 @@
 //! Busy keys are stored in parts, and late events put among their rows together: whatever comes,
 //! is captured, cleaned, spilled and restored, their values are those of an engine that keeps
-//! everything in memory and is given one event after the other.
+//! everything in memory and is given one event after the other. Many events are of one moment, and
+//! reads stand between them, which only their ids can tell apart.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use millrace_conformance::prng::Prng;
-use millrace_event::{Batch, EventTime, Key, Span, State, Value};
+use millrace_event::{Batch, EventId, EventTime, Key, Span, State, Value};
 use millrace_feature::plan::Plan;
 use millrace_feature::{SourceFile, compile};
 use millrace_store::{Location, SegmentId};
@@ -30,7 +31,14 @@ features a by card from pay {
   shops = distinct(shop) over 10m
   newest = last(shop) over 10m
 }
+features b by card from pay {
+  n = count() over 10m
+  newest = last(at) over 10m
+}
 ";
+/// The ids of events lie below; they come in no order.
+const IDS: i64 = 1_000_003;
+const SECOND: i64 = 1_000_000;
 const CARDS: [&str; 3] = ["busy", "quiet", "quieter"];
 
 /// Segments of records; what no key refers to any more cannot be read.
@@ -125,29 +133,37 @@ impl World {
         let mut batch = Batch::new(Arc::clone(&self.plan.streams[0].schema));
         let late = *self.random.pick(&[1, 15, 170]);
         for _ in 0..self.random.between(1, 120) {
-            self.now += self.random.between(0, 1_500_000);
-            let behind =
-                if self.random.chance(1, 3) { self.random.between(0, late * 1_000_000) } else { 0 };
+            self.now += *self.random.pick(&[0, 0, 1, 2]) * SECOND;
+            let behind = if self.random.chance(1, 3) { self.random.between(0, late) } else { 0 };
             let card = CARDS[if self.random.chance(5, 6) { 0 } else { self.random.below(3) }];
-            self.next_id += 1;
-            let row = [
-                Value::Int(self.next_id),
-                Value::Timestamp(EventTime(self.now - behind)),
-                Value::text(card),
-                Value::text(&format!("shop {}", self.random.below(30))),
-                Value::Int(self.random.between(-5, 1_000)),
-            ];
-            for (column, value) in batch.columns.iter_mut().zip(&row) {
-                column.push(value, State::Ok);
-            }
+            self.push(&mut batch, self.now - behind * SECOND, card);
         }
         if self.random.chance(1, 12) {
             // Quiet for so long that busy keys have few events left, or none.
-            self.now += self.random.between(500, 2_000) * 1_000_000;
+            self.now += self.random.between(500, 2_000) * SECOND;
         }
+        self.apply(&batch);
+    }
+
+    fn push(&mut self, batch: &mut Batch, time: i64, card: &str) {
+        self.next_id += 1;
+        let row = [
+            Value::Int(self.next_id * 7_919 % IDS),
+            Value::Timestamp(EventTime(time)),
+            Value::text(card),
+            Value::text(&format!("shop {}", self.random.below(30))),
+            Value::Int(self.random.between(-5, 1_000)),
+        ];
+        for (column, value) in batch.columns.iter_mut().zip(&row) {
+            column.push(value, State::Ok);
+        }
+    }
+
+    /// Hands a batch to both engines.
+    fn apply(&mut self, batch: &Batch) {
         let received = EventTime(self.now);
         let partition = self.engine.partition(0, "p");
-        self.engine.apply(partition, &batch, received).expect("it is applied");
+        self.engine.apply(partition, batch, received).expect("it is applied");
         // One by one, so that no two events come together.
         let partition = self.oracle.partition(0, "p");
         for row in 0..batch.len() as u32 {
@@ -160,10 +176,24 @@ impl World {
         for card in CARDS {
             let mut key = Key::default();
             key.push_text(card);
-            let at = Position::Time(EventTime(self.now - self.random.between(0, 10_000_000)));
-            let got = self.engine.read(0, &key, &at).expect("it is read");
-            let expected = self.oracle.read(0, &key, &at).expect("it is read");
-            assert_eq!(got, expected, "card {card} after {what}");
+            let at = self.position();
+            for group in 0..self.plan.groups.len() {
+                let got = self.engine.read(group, &key, &at).expect("it is read");
+                let expected = self.oracle.read(group, &key, &at).expect("it is read");
+                assert_eq!(got, expected, "group {group}, card {card}, {at:?} after {what}");
+            }
+        }
+    }
+
+    /// A moment at which events may still come, or a place between events of it.
+    fn position(&mut self) -> Position {
+        let behind = *self.random.pick(&[0, 10, 200]);
+        let time = EventTime(self.now - self.random.between(0, behind) * SECOND);
+        let id = EventId::int(self.random.between(0, IDS));
+        match self.random.below(3) {
+            0 => Position::Time(time),
+            1 => Position::Before(time, id),
+            _ => Position::Including(time, id),
         }
     }
 
@@ -272,6 +302,28 @@ fn values_do_not_depend_on_where_the_rows_are() {
             world.compare(&format!("{what}, seed {seed}, step {step}"));
         }
         assert!(world.next_id > 3_000, "too few events to have many parts");
+    }
+}
+
+/// More rows of one key than are taken together, in several threads or in one.
+#[test]
+fn values_do_not_depend_on_how_many_rows_come_together() {
+    const ROWS: i64 = 10_000;
+    let mut world = World::new(7);
+    for _ in 0..2 {
+        let mut batch = Batch::new(Arc::clone(&world.plan.streams[0].schema));
+        let begin = world.now;
+        for row in 0..ROWS {
+            // Some hundred events of each moment's neighbourhood come in any order.
+            let late = world.random.between(0, 100);
+            world.now = begin + row / 40 * SECOND;
+            let card = CARDS[usize::from(world.random.chance(1, 50))];
+            world.push(&mut batch, world.now - late * SECOND, card);
+        }
+        world.apply(&batch);
+        (0..60).for_each(|_| world.compare("a large batch"));
+        world.restore();
+        (0..60).for_each(|_| world.compare("a large batch and a restore"));
     }
 }
 

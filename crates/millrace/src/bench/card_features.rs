@@ -65,6 +65,16 @@ struct Round {
 }
 
 impl Round {
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "floor": self.floor,
+            "tuned": self.tuned,
+            "engine": self.engine,
+            "ratio": self.ratio(),
+            "ratio_to_tuned": self.ratio_to_tuned(),
+        })
+    }
+
     fn floor_rate(&self) -> f64 {
         self.floor.rate()
     }
@@ -151,15 +161,7 @@ fn report(args: &Args, data: &DataSet, rounds: &[Round], peers: &[Peer]) -> Resu
     let at_limit: u64 = rounds.iter().map(|r| r.verified.values_at_limit).sum();
     let restored = rounds.last().and_then(|r| r.verified.restored_keys);
     if args.json {
-        let each: Vec<_> = rounds
-            .iter()
-            .map(|r| {
-                json!({
-                    "floor": r.floor, "tuned": r.tuned, "engine": r.engine,
-                    "ratio": r.ratio(), "ratio_to_tuned": r.ratio_to_tuned(),
-                })
-            })
-            .collect();
+        let each: Vec<_> = rounds.iter().map(Round::to_json).collect();
         return say!(
             "{}",
             json!({

@@ -15,7 +15,9 @@ use millrace_event::Key;
 use millrace_store::{
     Access, Change, Checkpoints, CheckpointsConfig, FileDisk, LiveBytes, StoreError,
 };
-use millrace_stream::live::checkpointer::{self, Checkpointer, Cleaning, Done, Report, Task};
+use millrace_stream::live::checkpointer::{
+    self, Checkpointer, Cleaning, Done, Report, Spares, Task,
+};
 use millrace_stream::{Block, BlockRef, Blocks, Engine, Moving, Ordered, Settings};
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +64,7 @@ pub struct Taker {
     every: Duration,
     begun: Instant,
     is_under_way: bool,
-    /// Written portions, without their blocks.
-    spare: Vec<Blocks>,
+    spares: Spares,
     pub taken: Taken,
 }
 
@@ -89,7 +90,7 @@ impl Taker {
             every,
             begun: Instant::now(),
             is_under_way: false,
-            spare: Vec::new(),
+            spares: Spares::default(),
             taken: Taken::default(),
         })
     }
@@ -131,19 +132,30 @@ impl Taker {
         match report {
             Report::Prepared(cleaning) => self.capture(cleaning, ordered, at),
             Report::Written(blocks) => {
-                if self.spare.len() < TASKS_MAX {
-                    self.spare.push(blocks);
-                }
+                self.spares.keep(blocks);
                 Ok(())
             }
             Report::Published(done) => {
                 self.published(&done, ordered.engine());
                 Ok(())
             }
-            Report::Failed(cause) => {
-                Err(Failure::environment(format!("a checkpoint was given up: {cause}")))
+            Report::Failed(cause) => Err(given_up(&cause)),
+        }
+    }
+
+    /// What is written while a checkpoint is captured is taken back at once: else all of it would
+    /// wait to be heard until the last portion is captured.
+    fn take_back_written(&mut self) -> Result<(), Failure> {
+        while let Ok(report) = self.reports.try_recv() {
+            match report {
+                Report::Written(blocks) => self.spares.keep(blocks),
+                Report::Failed(cause) => return Err(given_up(&cause)),
+                Report::Prepared(_) | Report::Published(_) => {
+                    return Err(Failure::bug("a checkpoint went on before it was captured"));
+                }
             }
         }
+        Ok(())
     }
 
     fn capture(
@@ -173,8 +185,9 @@ impl Taker {
             let more = engine.continue_checkpoint(CAPTURE_KEYS, &mut blocks);
             self.taken.records += blocks.len() as u64;
             self.taken.bytes += blocks.iter().map(block_bytes).sum::<u64>();
-            let next = self.spare.pop().unwrap_or_default();
+            let next = self.spares.take();
             self.send(Task::Portion(std::mem::replace(&mut blocks, next)))?;
+            self.take_back_written()?;
             if !more {
                 return self.send(Task::End);
             }
@@ -195,6 +208,10 @@ impl Taker {
         }
         self.tasks.send(task).map_err(|_| Failure::bug("the checkpointing thread ended early"))
     }
+}
+
+fn given_up(cause: &str) -> Failure {
+    Failure::environment(format!("a checkpoint was given up: {cause}"))
 }
 
 fn block_bytes(block: BlockRef<'_>) -> u64 {

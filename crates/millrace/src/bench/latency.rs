@@ -330,12 +330,17 @@ impl Load {
                 note!("{refused} requests were refused as too much; they are in no percentile");
             }
         }
-        if failed == 0 && probes > 0 {
-            return Ok(());
-        }
-        let example = example.unwrap_or_else(|| "no probe was seen".to_owned());
-        Err(Failure::environment(format!("{failed} requests failed, such as: {example}")))
+        verdict(failed, probes, example)
     }
+}
+
+/// Whether the figures mean anything: nothing failed, and probes were seen.
+fn verdict(failed: u64, probes: usize, example: Option<String>) -> Result<(), Failure> {
+    if failed == 0 && probes > 0 {
+        return Ok(());
+    }
+    let example = example.unwrap_or_else(|| "no probe was seen".to_owned());
+    Err(Failure::environment(format!("{failed} requests failed, such as: {example}")))
 }
 
 /// Asks at the moments of the schedule. `make` writes the request for the one of this number.

@@ -86,7 +86,7 @@ impl Measured {
 }
 
 /// A request's body, made once; the ids and times of its events are changed in place.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Body {
     bytes: Vec<u8>,
     /// Where the digits of each id begin.
@@ -100,22 +100,42 @@ struct Body {
 /// Bodies that all connections take in turn, so that the events are the same however many
 /// connections there are.
 #[derive(Clone, Debug)]
-pub struct Bodies(Arc<Mutex<VecDeque<Body>>>);
+struct Bodies(Arc<Mutex<VecDeque<Body>>>);
 
 impl Bodies {
-    /// So many, with `batch` events each; at least one for each connection.
-    pub fn new(attempts: &mut Attempts, batch: u32, count: usize) -> Bodies {
+    /// So many, with `batch` events each.
+    fn new(attempts: &mut Attempts, batch: u32, count: usize) -> Bodies {
         let count = count as u64;
         let bodies = (0..count).map(|first| Body::new(attempts, batch, first, count));
         Bodies(Arc::new(Mutex::new(bodies.collect())))
     }
 
-    fn take(&self) -> Option<Body> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    /// The one that has waited longest.
+    fn lend(&self) -> Lent {
+        let body = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        // `clients` makes one for each connection, which has one request at a time, and a body
+        // comes back whatever becomes of its request.
+        let body = body.expect("there are as many bodies as connections");
+        Lent { body, bodies: self.clone(), is_refused: false }
     }
+}
 
-    fn give_back(&self, body: Body) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(body);
+/// A body that goes back, behind the others, also when its request is given up.
+#[derive(Debug)]
+struct Lent {
+    body: Body,
+    bodies: Bodies,
+    /// Its events are to be sent again; else the server has them, or may have them.
+    is_refused: bool,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut body = std::mem::take(&mut self.body);
+        if !self.is_refused {
+            body.renew();
+        }
+        self.bodies.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(body);
     }
 }
 
@@ -164,16 +184,24 @@ pub struct Client {
     bodies: Bodies,
 }
 
-impl Client {
-    pub fn new(server: SocketAddr, bodies: &Bodies) -> Client {
-        Client { server, stream: None, buffer: Vec::new(), bodies: bodies.clone() }
-    }
+/// So many connections, which take as many bodies of `batch` events in turn.
+pub fn clients(
+    server: SocketAddr,
+    count: usize,
+    attempts: &mut Attempts,
+    batch: u32,
+) -> Vec<Client> {
+    let bodies = Bodies::new(attempts, batch, count);
+    let client = |_| Client { server, stream: None, buffer: Vec::new(), bodies: bodies.clone() };
+    (0..count).map(client).collect()
+}
 
+impl Client {
     /// Sends a request once; what became of it counts if the answer came in the measured time.
     async fn once(mut self, sending: Sending, measured: Measured) -> (Client, Tally) {
-        let Some(mut body) = self.bodies.take() else { return (self, Tally::default()) };
-        body.stamp(now());
-        let answer = tokio::time::timeout(ANSWER_TIME_MAX, self.ask(&body.bytes, sending));
+        let mut lent = self.bodies.lend();
+        lent.body.stamp(now());
+        let answer = tokio::time::timeout(ANSWER_TIME_MAX, self.ask(&lent.body.bytes, sending));
         let answer = answer.await.ok().flatten();
         let mut tally = Tally::default();
         match &answer {
@@ -181,16 +209,14 @@ impl Client {
                 tally.accepted = accepted(&self.buffer[answer.body.clone()]);
             }
             Some(answer) if answer.is_refusal() => {
+                lent.is_refused = true;
                 tally.refused = 1;
                 tally.without_retry_after = u64::from(!answer.has_retry_after);
             }
             Some(_) => tally.failed = 1,
             None => tally.broken = 1,
         }
-        if answer.as_ref().is_some_and(|answer| answer.status == 200) {
-            body.renew();
-        }
-        self.bodies.give_back(body);
+        drop(lent);
         if answer.is_none_or(|answer| answer.closes) {
             self.stream = None;
         }
@@ -320,7 +346,7 @@ pub async fn open(mut idle: Vec<Client>, seconds: u32, per_second: f64, sending:
     loop {
         let due = begun + Duration::from_secs_f64(number as f64 / per_second);
         if due >= measured.end || Instant::now() >= measured.end {
-            return tally;
+            break;
         }
         tokio::select! {
             biased;
@@ -342,6 +368,9 @@ pub async fn open(mut idle: Vec<Client>, seconds: u32, per_second: f64, sending:
             }
         }
     }
+    // Requests in flight are given up; their bodies are for the load that comes next.
+    tasks.shutdown().await;
+    tally
 }
 
 #[cfg(test)]
@@ -370,12 +399,34 @@ mod tests {
     #[test]
     fn bodies_are_taken_in_turn() {
         let bodies = Bodies::new(&mut Attempts::new().unwrap(), 1, 2);
-        let (first, second) = (bodies.take().unwrap(), bodies.take().unwrap());
-        let next = first.next;
-        assert!(second.next != next && bodies.take().is_none());
-        bodies.give_back(first);
-        bodies.give_back(second);
-        assert_eq!(bodies.take().unwrap().next, next);
+        let (mut first, second) = (bodies.lend(), bodies.lend());
+        let [refused, taken] = [first.body.next, second.body.next];
+        first.is_refused = true;
+        drop(first);
+        drop(second);
+        assert_eq!(bodies.lend().body.next, refused, "its events are sent again");
+        assert_eq!(bodies.lend().body.next, taken + 2, "these are new");
+    }
+
+    #[test]
+    fn the_body_of_a_request_that_is_given_up_comes_back() {
+        // It accepts connections and never answers.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = silent.local_addr().unwrap();
+        let mut clients = clients(server, 2, &mut Attempts::new().unwrap(), 1);
+        let bodies = clients[0].bodies.clone();
+        let held = || bodies.0.lock().unwrap().len();
+        let measured = Measured::after_warm_up(Instant::now(), 1);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let request = clients.pop().unwrap().once(Sending::Asking, measured);
+            let mut tasks = JoinSet::new();
+            tasks.spawn(request);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert_eq!(held(), 1);
+            tasks.shutdown().await;
+        });
+        assert_eq!(held(), 2);
     }
 
     #[test]

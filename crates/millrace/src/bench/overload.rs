@@ -8,15 +8,18 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use millrace_api::Limits;
 use millrace_stream::live::now;
+use rustix::process::{Resource, Rlimit};
 use serde_json::json;
 
 use super::attempts::Attempts;
 use super::data::default_folder;
 use super::http::{Connection, write_post};
-use super::offer::{Bodies, Client, Sending, Tally, WARM_UP, closed, open};
+use super::offer::{Sending, Tally, WARM_UP, clients, closed, open};
 use super::sample::Sample;
 use super::server::Server;
 use super::usage::Memory;
@@ -28,9 +31,21 @@ const TIMES: f64 = 10.0;
 /// Connections of the rounds that look for the best number of them; the last are as many requests
 /// with events as a server has in flight.
 const ROUNDS: [usize; 3] = [16, 64, 128];
-/// Connections that the open load has at hand: with those of the rounds and the reader's, fewer
-/// than a server accepts.
+/// Connections that the open load has at hand.
 const OPEN_CONNECTIONS: usize = 880;
+/// Those of the rounds stay open beside it.
+const CONNECTIONS: usize = ROUNDS[ROUNDS.len() - 1] + OPEN_CONNECTIONS;
+// With the reader's, no more than a server accepts: a connection that it closes at once would be
+// counted as broken.
+const _: () = assert!(CONNECTIONS < Limits::CONNECTIONS);
+/// Open files that this process and the server, which inherits the limit, may need each: the
+/// connections, and beside them those of logs, checkpoints and the runtime.
+const FILES: u64 = CONNECTIONS as u64 + 512;
+/// Events of one request, at most.
+const BATCH_MAX: u32 = 2_000;
+/// Events of all bodies, which are made beforehand, about 300 bytes each.
+const EVENTS_MAX: usize = 1 << 21;
+const _: () = assert!(CONNECTIONS * BATCH_MAX as usize <= EVENTS_MAX);
 /// The share of the capacity that must be left.
 const RATIO_MIN: f64 = 0.8;
 /// The share of the tenfold load that must have been sent.
@@ -58,7 +73,7 @@ pub struct Args {
     /// How long each load is measured, after two seconds of warm-up
     #[arg(long, value_name = "N", default_value_t = 10)]
     seconds: u32,
-    /// Events of one request
+    /// Events of one request, up to 2,000
     #[arg(long, value_name = "N", default_value_t = 500)]
     batch: u32,
     /// Send bodies without asking first (`Expect: 100-continue`)
@@ -75,7 +90,7 @@ pub struct Args {
     json: bool,
 }
 
-/// All that was measured.
+/// What was measured of the loads.
 #[derive(Debug)]
 struct Measured {
     /// Events a second of each of the [`ROUNDS`]; of the best one again, just before the overload;
@@ -84,7 +99,6 @@ struct Measured {
     capacity: f64,
     after: f64,
     over: Tally,
-    reads: Reads,
     before: Option<Memory>,
     overloaded: Option<Memory>,
 }
@@ -98,28 +112,58 @@ struct Reads {
 }
 
 pub fn overload(args: &Args) -> Result<(), Failure> {
-    if args.seconds == 0 || !(1..=10_000).contains(&args.batch) {
-        return Err(Failure::usage("--seconds must be at least 1, --batch 1 to 10,000"));
+    if args.seconds == 0 || !(1..=BATCH_MAX).contains(&args.batch) {
+        let most = grouped(u64::from(BATCH_MAX));
+        return Err(Failure::usage(format!("--seconds must be at least 1, --batch 1 to {most}")));
     }
+    allow_open_files()?;
     let folder = args.dir.clone().unwrap_or_else(default_folder);
     std::fs::create_dir_all(&folder).map_err(Failure::io(&folder))?;
     let bar = spinner("making up payments");
     let attempts = Attempts::new()?;
     let server = Server::at(args.url.as_deref(), &folder)?;
     bar.set_message("measuring the capacity, then offering ten times as much");
-    // The server is a process by now: only the thread of the generator is made nicer.
-    let generator = || {
-        std::thread::scope(|scope| {
-            let thread = scope.spawn(|| measure(args, &server, attempts));
-            thread.join().map_err(|_| Failure::environment("the load's thread failed"))?
-        })
-    };
-    let mut measured = generator()?;
+    // The server is a process by now: only the thread of the generator is made nicer. The reader is
+    // not started from there, for a thread is as nice as the one that starts it.
+    let (address, (begin, begun)) = (server.address, channel());
+    let (measured, reads) = std::thread::scope(|scope| {
+        let reader = scope.spawn(move || read_when_told(address, &begun));
+        let generator = scope.spawn(|| measure(args, &server, attempts, begin));
+        (generator.join(), reader.join())
+    });
+    let measured = measured.map_err(|_| Failure::environment("the load's thread failed"))??;
+    let mut reads = reads
+        .unwrap_or_else(|_| Err(std::io::Error::other("the reading thread failed")))
+        .map_err(|e| Failure::environment(format!("http://{address}: {e}")))?;
     bar.finish_and_clear();
-    measured.report(args)
+    measured.report(args, &mut reads)
 }
 
-fn measure(args: &Args, server: &Server, mut attempts: Attempts) -> Result<Measured, Failure> {
+/// Sees to it that so many connections can be open, here and in a server that is started.
+fn allow_open_files() -> Result<(), Failure> {
+    let Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= FILES) {
+        return Ok(());
+    }
+    let wanted = Rlimit { current: Some(FILES), maximum };
+    rustix::process::setrlimit(Resource::Nofile, wanted).map_err(|_| {
+        let [least, current] = [FILES, current.unwrap_or(0)].map(grouped);
+        Failure::environment(format!(
+            "the load needs {least} open files, and a process may have {current}: \
+             raise the limit (`ulimit -n`)"
+        ))
+    })
+}
+
+/// When the open load begins: attempts for the reader, and until when it reads.
+type Begin = (Attempts, Instant);
+
+fn measure(
+    args: &Args,
+    server: &Server,
+    mut attempts: Attempts,
+    begin: Sender<Begin>,
+) -> Result<Measured, Failure> {
     rustix::process::setpriority_process(None, NICE)
         .map_err(|e| Failure::environment(format!("the load cannot be made nicer: {e}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -127,10 +171,8 @@ fn measure(args: &Args, server: &Server, mut attempts: Attempts) -> Result<Measu
         .build()
         .map_err(|e| Failure::environment(format!("the load cannot be started: {e}")))?;
     let address = server.address;
-    let all = ROUNDS[ROUNDS.len() - 1] + OPEN_CONNECTIONS;
-    let bodies = Bodies::new(&mut attempts, args.batch, all);
-    let mut clients: Vec<Client> = (0..all).map(|_| Client::new(address, &bodies)).collect();
-    let waiting = clients.split_off(ROUNDS[ROUNDS.len() - 1]);
+    let mut clients = clients(address, CONNECTIONS, &mut attempts, args.batch);
+    let waiting = clients.split_off(CONNECTIONS - OPEN_CONNECTIONS);
     let per_second = |tally: &Tally| tally.accepted as f64 / f64::from(args.seconds);
     let mut taken_by = |connections: usize| {
         let mut rest = clients.split_off(connections);
@@ -148,17 +190,19 @@ fn measure(args: &Args, server: &Server, mut attempts: Attempts) -> Result<Measu
     let before = server.memory();
     let sending = if args.whole { Sending::Whole } else { Sending::Asking };
     let until = Instant::now() + WARM_UP + Duration::from_secs(u64::from(args.seconds));
-    let (over, reads) = std::thread::scope(|scope| {
-        let reader = scope.spawn(move || read(address, attempts, until));
-        let over = runtime.block_on(open(waiting, args.seconds, rate, sending));
-        (over, reader.join().map_err(|_| std::io::Error::other("the reading thread failed")))
-    });
-    let reads = reads
-        .and_then(|reads| reads)
-        .map_err(|e| Failure::environment(format!("http://{address}: {e}")))?;
+    begin.send((attempts, until)).map_err(|_| Failure::environment("the reading thread failed"))?;
+    let over = runtime.block_on(open(waiting, args.seconds, rate, sending));
     let overloaded = server.memory();
     let after = taken_by(ROUNDS[best]);
-    Ok(Measured { rounds, capacity, after, over, reads, before, overloaded })
+    Ok(Measured { rounds, capacity, after, over, before, overloaded })
+}
+
+/// Nothing, when the load never begins.
+fn read_when_told(server: SocketAddr, begun: &Receiver<Begin>) -> std::io::Result<Reads> {
+    match begun.recv() {
+        Ok((attempts, until)) => read(server, attempts, until),
+        Err(_) => Ok(Reads::default()),
+    }
 }
 
 /// Reads the view for payments about to be made, at equal distances; latency counts from the moment
@@ -185,7 +229,7 @@ fn read(server: SocketAddr, mut attempts: Attempts, until: Instant) -> std::io::
 }
 
 impl Measured {
-    fn report(&mut self, args: &Args) -> Result<(), Failure> {
+    fn report(&self, args: &Args, reads: &mut Reads) -> Result<(), Failure> {
         let seconds = f64::from(args.seconds);
         let capacity = self.capacity;
         let over = self.over;
@@ -193,7 +237,7 @@ impl Measured {
         let ratio = goodput / capacity;
         let offered = (over.offered * u64::from(args.batch)) as f64 / seconds;
         let share = over.refused as f64 / over.offered.max(1) as f64;
-        let [p50, p99, most] = [0.5, 0.99, 1.0].map(|s| self.reads.latency.percentile_ms(s));
+        let [p50, p99, most] = [0.5, 0.99, 1.0].map(|s| reads.latency.percentile_ms(s));
         if args.json {
             say!(
                 "{}",
@@ -215,9 +259,9 @@ impl Measured {
                     "broken": over.broken,
                     "failed": over.failed,
                     "unsent": over.unsent,
-                    "reads": self.reads.latency.len(),
-                    "reads_refused": self.reads.refused,
-                    "reads_failed": self.reads.failed,
+                    "reads": reads.latency.len(),
+                    "reads_refused": reads.refused,
+                    "reads_failed": reads.failed,
                     "read_p50_ms": p50,
                     "read_p99_ms": p99,
                     "read_max_ms": most,
@@ -238,7 +282,7 @@ impl Measured {
             say!("refused   {:.1} % of {}", share * 100.0, grouped(over.offered))?;
             say!("broken    {} connections, {} other answers", over.broken, over.failed)?;
             if let (Some(p50), Some(p99)) = (p50, p99) {
-                say!("reads     p50 {p50:.2} ms, p99 {p99:.2} ms, {} refused", self.reads.refused)?;
+                say!("reads     p50 {p50:.2} ms, p99 {p99:.2} ms, {} refused", reads.refused)?;
             }
             if let (Some(before), Some(after)) = (self.before, self.overloaded) {
                 let [before, peak] = [before.now_bytes, after.peak_bytes].map(size);

@@ -14,6 +14,11 @@ use super::recovery::Meta;
 use crate::blocks::{Block, Blocks};
 use crate::checkpoint::ID_TABLES;
 
+/// Written portions whose room is used again: fresh memory for each costs as much as the capture.
+const SPARES_MAX: usize = 8;
+/// Only if they have room for no more than this.
+const SPARE_BYTES_MAX: usize = 4 << 20;
+
 /// From the engine, for one checkpoint: prepare, begin, portions, end. The engine bounds the bytes
 /// of the portions that wait.
 #[derive(Debug)]
@@ -33,10 +38,29 @@ pub enum Task {
 #[derive(Debug)]
 pub enum Report {
     Prepared(Cleaning),
-    /// A portion is written; its room is for another one.
+    /// A portion is written; its room is for another one. Of one that had much room there is no
+    /// report: that is given back here, where nobody waits for it.
     Written(Blocks),
     Published(Done),
     Failed(String),
+}
+
+/// Written portions, without their blocks: as many as are filled and written at one time.
+#[derive(Debug, Default)]
+pub struct Spares(Vec<Blocks>);
+
+impl Spares {
+    /// Keeps one that a report brought.
+    pub fn keep(&mut self, blocks: Blocks) {
+        if self.0.len() < SPARES_MAX {
+            self.0.push(blocks);
+        }
+    }
+
+    /// One to fill; a new one where none is kept.
+    pub fn take(&mut self) -> Blocks {
+        self.0.pop().unwrap_or_default()
+    }
 }
 
 /// What the next checkpoint should move out of old segments.
@@ -137,7 +161,7 @@ impl Checkpointer {
                     under_way.write(&blocks).map_err(failed)?;
                 }
                 blocks.clear();
-                Ok(Some(Report::Written(blocks)))
+                Ok((blocks.room() <= SPARE_BYTES_MAX).then_some(Report::Written(blocks)))
             }
             Task::End => {
                 let Some(under_way) = self.under_way.take() else { return Ok(None) };
@@ -236,5 +260,40 @@ pub(super) fn needed_from(metas: &[Vec<u8>], replayed_to: u64) -> Needed {
         // A recovery finds late events again, unless it also has to replay older ones.
         late: if replayed.0 == replayed_to { Offset(u64::MAX) } else { replayed },
         dead: least(|meta| meta.dead_records),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use millrace_store::{CheckpointsConfig, MemoryDisk};
+
+    use super::*;
+
+    /// What is left of the room of a portion once it is written.
+    fn room_left(room: usize) -> Option<usize> {
+        let disk = Arc::new(MemoryDisk::default());
+        let (checkpoints, _) = Checkpoints::open(disk, CheckpointsConfig::default()).unwrap();
+        let mut this = Checkpointer::new(checkpoints, LiveBytes::default());
+        match this.work(Task::Portion(Blocks::with_room(room))) {
+            Some(Report::Written(blocks)) => Some(blocks.room()),
+            Some(Report::Prepared(_) | Report::Published(_) | Report::Failed(_)) | None => None,
+        }
+    }
+
+    #[test]
+    fn a_portion_with_much_room_does_not_come_back() {
+        assert_eq!(room_left(SPARE_BYTES_MAX), Some(SPARE_BYTES_MAX));
+        assert_eq!(room_left(SPARE_BYTES_MAX + 1), None);
+    }
+
+    #[test]
+    fn few_spares_are_kept() {
+        let mut spares = Spares::default();
+        (0..SPARES_MAX + 5).for_each(|_| spares.keep(Blocks::with_room(100)));
+        assert_eq!(spares.0.len(), SPARES_MAX);
+        assert_eq!((spares.take().room(), spares.0.len()), (100, SPARES_MAX - 1));
+        assert_eq!(Spares::default().take().room(), 0);
     }
 }

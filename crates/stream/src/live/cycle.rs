@@ -31,10 +31,6 @@ const CLEAN_KEYS: usize = 64;
 const LOCATE_KEYS: usize = 256;
 /// While more captured bytes wait to be written, nothing more is captured, and deliveries wait.
 const CAPTURED_BYTES_MAX: usize = 64 << 20;
-/// Written portions whose room is used again: fresh memory for each costs as much as the capture.
-const SPARES_MAX: usize = 8;
-/// Only if they have room for no more than this.
-const SPARE_BYTES_MAX: usize = 4 << 20;
 /// After a failure the next checkpoint waits this many times longer than usual.
 const FAILED_WAIT: u32 = 4;
 
@@ -78,11 +74,7 @@ impl Owner {
                 Ok(Report::Prepared(cleaning)) => {
                     self.phase = Phase::Cleaning { cleaning, at: Moving::default() };
                 }
-                Ok(Report::Written(blocks)) => {
-                    if blocks.room() <= SPARE_BYTES_MAX && self.spare.len() < SPARES_MAX {
-                        self.spare.push(blocks);
-                    }
-                }
+                Ok(Report::Written(blocks)) => self.spares.keep(blocks),
                 Ok(Report::Published(done)) => self.published(done),
                 Ok(Report::Failed(cause)) => self.checkpoint_failed(&cause),
                 Err(TryRecvError::Empty) => break,
@@ -171,7 +163,7 @@ impl Owner {
     }
 
     fn capture(&mut self) {
-        let mut blocks = self.spare.pop().unwrap_or_default();
+        let mut blocks = self.spares.take();
         let more = self.engine.continue_checkpoint(CAPTURE_KEYS, &mut blocks);
         self.task(Task::Portion(blocks));
         if !more {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use millrace_event::{Batch, EventTime, Refusal, Rules, Span};
 use millrace_store::{Disk, Log, StoreError};
 
-use super::checkpointer::{Report, Task};
+use super::checkpointer::{Report, Spares, Task};
 use super::clock::now;
 use super::committer::{Commit, Progress, acknowledge};
 use super::cycle::Phase;
@@ -24,7 +24,6 @@ use super::{
     ReadReply, ReadRequest, Receipt, Replayed, Reply, Status, StreamStatus, ViewReply,
 };
 use crate::Position;
-use crate::blocks::Blocks;
 use crate::engine::{Engine, Fate, Sweep};
 use crate::settings::Settings;
 
@@ -146,7 +145,7 @@ pub(super) struct Owner {
     pub(super) reports: Receiver<Report>,
     pub(super) phase: Phase,
     /// Written portions of checkpoints, without their blocks.
-    pub(super) spare: Vec<Blocks>,
+    pub(super) spares: Spares,
     /// When the last checkpoint began; after a failed one, when the next may begin.
     pub(super) begun: Instant,
     pub(super) published: Instant,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use millrace_event::Rules;
 
-use super::checkpointer;
+use super::checkpointer::{self, Spares};
 use super::committer::{self, Progress};
 use super::cycle::Phase;
 use super::inbox::Inbox;
@@ -55,7 +55,7 @@ pub(super) fn start(
         tasks,
         reports,
         phase: Phase::Idle,
-        spare: Vec::new(),
+        spares: Spares::default(),
         begun: now,
         published: now,
         epoch,
