@@ -5,6 +5,54 @@ use millrace_event::Column;
 use crate::BatchError;
 use crate::spool::{Blocks, Scratch, Spool};
 
+/// A list in blocks of one length, whatever those it was stored in: what is written must not show
+/// when there was no room in memory.
+#[derive(Debug)]
+pub(crate) struct Even {
+    blocks: Blocks,
+    rows: usize,
+    /// Rows that are less than a block.
+    rest: Vec<Column>,
+}
+
+impl Even {
+    pub fn of(mut spool: Spool, rows: usize) -> Even {
+        Even { blocks: spool.take(0), rows, rest: Vec::new() }
+    }
+
+    /// The next rows: as many as always, or those that are left at the end.
+    pub fn next(&mut self, scratch: &dyn Scratch) -> Result<Option<Vec<Column>>, BatchError> {
+        let mut columns = std::mem::take(&mut self.rest);
+        while len(&columns) < self.rows {
+            let Some(block) = self.blocks.next(scratch)? else { break };
+            if columns.is_empty() && len(&block) == self.rows {
+                return Ok(Some(block));
+            }
+            if columns.is_empty() {
+                columns = block;
+            } else {
+                columns.iter_mut().zip(&block).for_each(|(to, from)| to.append(from));
+            }
+        }
+        let (all, rows) = (len(&columns), self.rows);
+        if all > rows {
+            let behind = |from: &Column| {
+                let mut column = from.select(&[]);
+                column.append_rows(from, rows..all);
+                column
+            };
+            self.rest = columns.iter().map(behind).collect();
+            let first: Vec<u32> = (0..rows as u32).collect();
+            columns = columns.iter().map(|column| column.select(&first)).collect();
+        }
+        Ok((all > 0).then_some(columns))
+    }
+}
+
+fn len(columns: &[Column]) -> usize {
+    columns.first().map_or(0, Column::len)
+}
+
 /// The output of one group's partitions, each in the order of the rows' numbers.
 #[derive(Debug)]
 pub(crate) struct Output {

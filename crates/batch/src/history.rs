@@ -13,7 +13,7 @@ use crate::scattered::Scattered;
 use crate::spool::{Scratch, Spool};
 
 /// Rows of the frame that lie together, and are put together at once.
-const ROWS: usize = 16_384;
+pub(crate) const ROWS: usize = 16_384;
 /// The share of the memory that events may take.
 const EVENTS_SHARE: usize = 4;
 

@@ -7,8 +7,8 @@ use millrace_event::{Column, Physical};
 use millrace_feature::plan::{Plan, View};
 use millrace_stream::view_columns;
 
-use crate::assemble::Output;
-use crate::history::Scatter;
+use crate::assemble::{Even, Output};
+use crate::history::{ROWS, Scatter};
 use crate::job::{BatchError, Job, Labelling};
 use crate::label;
 use crate::partition::{self, Partition};
@@ -137,7 +137,7 @@ impl Scattered {
     }
 
     fn assemble(
-        mut self,
+        self,
         mut outputs: Vec<Output>,
         used: &[Vec<usize>],
         emit: &mut dyn FnMut(TrainingRows) -> Result<(), String>,
@@ -145,7 +145,7 @@ impl Scattered {
         let job = &self.scatter.job;
         let scratch = Arc::clone(&self.scatter.scratch);
         let view = &job.plan.views[job.view];
-        let mut frame = self.scatter.frame.take(0);
+        let mut frame = Even::of(self.scatter.frame, ROWS);
         let mut first = 0;
         while let Some(columns) = frame.next(&*scratch)? {
             let rows = columns.first().map_or(0, Column::len);

@@ -229,6 +229,32 @@ fn rows_of_a_period_have_the_features_that_all_events_give() {
     }
 }
 
+/// What is written is cut into pages where rows are handed over.
+#[test]
+fn rows_are_handed_over_alike_whatever_the_memory() {
+    let plan = plan();
+    let payments = batch(&plan, 0, &payments(&mut Prng::new(7), 40_000));
+    let lengths = |memory: usize| {
+        let job = Job { memory, ..job(&plan, EVERYTHING, None) };
+        let mut history = History::new(job, Arc::new(Paper::default()));
+        let partition = history.partition(0, "only");
+        for first in (0..40_000u32).step_by(999) {
+            let rows: Vec<u32> = (first..(first + 999).min(40_000)).collect();
+            history.push(partition, &payments.select(&rows), EventTime(0)).unwrap();
+        }
+        let mut lengths = Vec::new();
+        let scattered = history.finish().unwrap();
+        let done = scattered.run(2, &|_| true, &mut |rows| {
+            lengths.push(rows.columns[0].len());
+            Ok(())
+        });
+        done.map(|()| lengths).unwrap()
+    };
+    assert_eq!(lengths(0), lengths(1 << 30));
+    assert_eq!(lengths(0).iter().sum::<usize>(), 40_000);
+    assert!(lengths(0).len() > 2);
+}
+
 #[test]
 fn a_stream_that_only_labels_holds_nothing_back() {
     let plan = plan();
