@@ -8,4 +8,4 @@ mod source;
 mod to_arrow;
 
 pub(crate) use source::ParquetSource;
-pub(crate) use to_arrow::{column_to_array, type_to_arrow};
+pub(crate) use to_arrow::{Decimals, column_to_array, column_type};

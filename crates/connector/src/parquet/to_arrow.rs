@@ -19,7 +19,43 @@ const PRECISION: u8 = 19;
 const UTC: &str = "UTC";
 
 /// The Arrow type that columns of this type are written as.
-pub(crate) fn type_to_arrow(ty: &Type) -> DataType {
+/// How wide decimals are held. Those of at most 18 digits are 64-bit integers in a file, which costs a
+/// small part of what wider ones do; nearly all are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Decimals {
+    Narrow,
+    Wide,
+}
+
+impl Decimals {
+    fn precision(self) -> u8 {
+        match self {
+            Decimals::Narrow => 18,
+            Decimals::Wide => PRECISION,
+        }
+    }
+
+    /// Whether a mantissa fits.
+    pub fn hold(self, mantissa: i64) -> bool {
+        match self {
+            Decimals::Narrow => mantissa.unsigned_abs() < NARROW_END,
+            Decimals::Wide => true,
+        }
+    }
+}
+
+/// The first mantissa of more than 18 digits.
+const NARROW_END: u64 = 1_000_000_000_000_000_000;
+
+/// The type of a column, whose own cells are decimals of this width; those in lists are wide.
+pub(crate) fn column_type(ty: &Type, decimals: Decimals) -> DataType {
+    match type_to_arrow(ty) {
+        DataType::Decimal128(_, scale) => DataType::Decimal128(decimals.precision(), scale),
+        other => other,
+    }
+}
+
+fn type_to_arrow(ty: &Type) -> DataType {
     match Kind::of(ty) {
         Kind::Bool => DataType::Boolean,
         Kind::Int => DataType::Int64,
@@ -51,11 +87,12 @@ fn entries_field(key: &Type, value: &Type) -> Field {
     Field::new("entries", DataType::Struct(entry_fields(key, value)), false)
 }
 
-/// These rows of a column of type `ty`, as an array of [`type_to_arrow`].
+/// These rows of a column of type `ty`, as an array of [`column_type`].
 pub(crate) fn column_to_array(
     column: &Column,
     rows: Range<usize>,
     ty: &Type,
+    decimals: Decimals,
 ) -> Result<ArrayRef, ArrowError> {
     let nulls = || {
         let valid = column.marks()?.get(rows.clone())?.iter().map(|mark| !mark.is_null());
@@ -72,7 +109,7 @@ pub(crate) fn column_to_array(
         Kind::Decimal(scale) => {
             let mantissas: Vec<i128> = words().into_iter().map(i128::from).collect();
             let array = Decimal128Array::try_new(mantissas.into(), nulls())?;
-            Arc::new(array.with_precision_and_scale(PRECISION, scale.min(18) as i8)?)
+            Arc::new(array.with_precision_and_scale(decimals.precision(), scale.min(18) as i8)?)
         }
         Kind::Float => {
             let floats = column.as_floats().get(rows.clone()).unwrap_or_default().to_vec();
@@ -139,7 +176,7 @@ fn values_to_array(values: &[&Value], ty: &Type) -> Result<ArrayRef, ArrowError>
         | Type::Key(_) => {
             let mut column = Column::new(ty.physical());
             values.iter().for_each(|value| column.push(value, millrace_event::State::Ok));
-            column_to_array(&column, 0..values.len(), ty)
+            column_to_array(&column, 0..values.len(), ty, Decimals::Wide)
         }
     }
 }

@@ -39,6 +39,11 @@ impl PartialFile {
         &self.path
     }
 
+    /// Opens what was written so far, from its beginning.
+    pub fn read(&self) -> Result<File, Error> {
+        File::open(&self.partial).map_err(Error::io(&self.partial))
+    }
+
     /// Makes the bytes durable and gives them their name.
     pub fn finish(mut self) -> Result<(), Error> {
         self.file.sync_all().map_err(Error::io(&self.partial))?;

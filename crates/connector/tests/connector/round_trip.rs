@@ -130,3 +130,23 @@ fn the_ends_of_every_range_survive() {
         assert_eq!(round_trip(name, &batch, WriteOptions::default()), rows, "{name}");
     }
 }
+
+/// Most decimals have at most 18 digits, and a file is begun for these.
+#[test]
+fn a_wide_decimal_that_comes_late_changes_nothing_before_it() {
+    let row = |mantissa: i64, n: i64| {
+        let mut row = vec![Value::Null; 16];
+        row[0] = Value::Int(n);
+        row[1] = Value::Timestamp(EventTime(n));
+        row[5] = Value::Decimal { mantissa, scale: 2 };
+        row
+    };
+    let narrow = 999_999_999_999_999_999;
+    for wide in [narrow + 1, -narrow - 1, i64::MIN] {
+        let mut rows: Vec<_> = (0..20_000).map(|n| row(narrow - n, n)).collect();
+        rows.push(row(wide, -1));
+        rows.extend((0..9_000).map(|n| row(n - narrow, n)));
+        let batch = batch_of(&rows);
+        assert_eq!(round_trip("rows.parquet", &batch, WriteOptions::default()), rows);
+    }
+}
