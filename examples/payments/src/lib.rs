@@ -63,9 +63,10 @@ pub use settings::{Settings, SettingsError};
 pub use stream::{Events, Merge, merge};
 
 /// The example project's definitions: file names and texts, in reading order.
-pub const PROJECT: [(&str, &str); 4] = [
+pub const PROJECT: [(&str, &str); 5] = [
     ("payments.mill", include_str!("../project/payments.mill")),
     ("features.mill", include_str!("../project/features.mill")),
     ("checkout.mill", include_str!("../project/checkout.mill")),
+    ("fraud.mill", include_str!("../project/fraud.mill")),
     ("lessons.mill", include_str!("../project/lessons.mill")),
 ];
