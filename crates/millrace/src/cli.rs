@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::console::note;
 use crate::exit::Failure;
 use crate::{
-    bench, check, compute, dead_letters, demo, fmt, init, key, model, replay, run, test,
+    bench, check, compute, dead_letters, demo, fmt, init, key, lift, model, replay, run, test,
     training_set,
 };
 
@@ -29,6 +29,7 @@ enum Command {
     Test(test::Args),
     Compute(compute::Args),
     TrainingSet(training_set::Args),
+    Lift(lift::Args),
     Bench(bench::Args),
     Replay(replay::Args),
     Key(key::Args),
@@ -61,6 +62,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Test(args) => test::test(args),
         Command::Compute(args) => compute::compute(args),
         Command::TrainingSet(args) => training_set::training_set(args),
+        Command::Lift(args) => lift::lift(args),
         Command::Bench(args) => bench::bench(args),
         Command::Replay(args) => replay::replay(args),
         Command::Key(args) => key::key(args),
