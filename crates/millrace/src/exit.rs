@@ -174,10 +174,10 @@ impl From<BatchError> for Failure {
 
 impl From<millrace_lift::Error> for Failure {
     fn from(error: millrace_lift::Error) -> Failure {
-        match error {
-            millrace_lift::Error::Stopped => Failure::interrupted("stopped; nothing was written"),
-            _ => Failure::user(error),
+        if error == millrace_lift::Error::Stopped {
+            return Failure::interrupted("stopped; nothing was written");
         }
+        Failure::user(error)
     }
 }
 

@@ -8,19 +8,19 @@
 //! The definitions are those that are served, and the features those of the offline engine; nothing
 //! here knows better what a feature was at some time than a training set does.
 
-mod encode;
-mod example;
+pub mod encode;
+pub mod example;
 mod files;
-mod freshness;
-mod made;
+pub mod freshness;
+pub mod made;
 mod output;
-mod selection;
+pub mod selection;
 mod source;
-mod study;
-mod tables;
+pub mod study;
+pub mod tables;
 mod trial;
 mod truth;
-mod windows;
+pub mod windows;
 
 use std::path::PathBuf;
 

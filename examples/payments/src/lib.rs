@@ -70,3 +70,13 @@ pub const PROJECT: [(&str, &str); 5] = [
     ("fraud.mill", include_str!("../project/fraud.mill")),
     ("lessons.mill", include_str!("../project/lessons.mill")),
 ];
+
+/// What is decided about a payment: beside [`PROJECT`], and with [`MODELS`] in the same folder.
+pub const DECISION: (&str, &str) = ("decision.mill", include_str!("../project/decision.mill"));
+
+/// The models of [`DECISION`]: paths from the project's folder, and texts.
+pub const MODELS: [(&str, &str); 3] = [
+    ("models/daily.txt", include_str!("../project/models/daily.txt")),
+    ("models/5m.txt", include_str!("../project/models/5m.txt")),
+    ("models/event.txt", include_str!("../project/models/event.txt")),
+];

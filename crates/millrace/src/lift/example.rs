@@ -34,7 +34,7 @@ pub enum Example {
 #[derive(clap::Args, Clone, Debug)]
 pub struct Worlds {
     /// Run on worlds that are made up, with the truth known, instead of files
-    #[arg(long, value_enum, conflicts_with_all = ["view", "label", "events", "truth", "kinds"])]
+    #[arg(long, value_enum, conflicts_with_all = ["view", "label", "events", "truth", "kinds", "card", "amount"])]
     pub example: Option<Example>,
     /// Days of payments in a world of --example payments
     #[arg(long, default_value_t = 63, value_parser = clap::value_parser!(u32).range(14..=365))]
@@ -60,6 +60,12 @@ pub fn report(
     plan: &trial::Plan,
     stop: &Stop,
 ) -> Result<Report, Failure> {
+    if example == Example::Handbook && args.windows.is_any() {
+        return Err(Failure::usage(
+            "the handbook's days to learn from and to test on are fixed; leave out --train-from, \
+             --train-to, --test-from and --test-to",
+        ));
+    }
     let worlds = u64::from(args.worlds.worlds);
     let mut all = Vec::new();
     for world in 0..worlds {
@@ -186,7 +192,7 @@ fn payments(
     let project = compiled(&millrace_payments::PROJECT)?;
     let matures = Span::days(7);
     let windows = Windows::new(&(settings.start..end), matures, Span(0), &args.windows)?;
-    let source = Payments { plan: Arc::clone(&project), history, end };
+    let source = Payments { plan: Arc::clone(&project), history: &history, extra: &[], end };
     let (view, card, truth) = ("checkout", "card", source.truth());
     Set { name, plan: project, view, card, source: &source, truth, windows }
         .trials(args, plan, stop)

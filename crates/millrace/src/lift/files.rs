@@ -28,6 +28,9 @@ pub fn report(args: &Args, plan: &trial::Plan, stop: &Stop) -> Result<Report, Fa
     let view = find_view(&project, args.view.as_deref().unwrap_or_default())?;
     let label = find_label(&project.plan, args.label.as_deref().unwrap_or_default(), view)?;
     let threads = args.reading.threads()?;
+    if let Some(output) = args.output.as_deref() {
+        args.reading.keep_apart(&project, [output, output])?;
+    }
     let source = Files { project: &project, reading: &args.reading, threads };
     let study = Study {
         name: project.name(),

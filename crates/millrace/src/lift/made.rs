@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millrace_event::{Batch, EventTime, Mark, Schema};
 use millrace_feature::plan::Plan;
 use millrace_handbook::{Event, Scenario, Transaction, TransactionId};
-use millrace_payments::{BatchWriter, Kind, PaymentId, PaymentStream};
+use millrace_payments::{BatchWriter, Kind, PaymentEvent, PaymentId, PaymentStream, merge};
 use millrace_stream::PartitionId;
 use millrace_stream::live::now;
 
@@ -19,13 +19,15 @@ const CHUNK: usize = 1 << 16;
 const PARTITION: &str = "made up";
 
 /// A world of the payments example, and what is known of it at its end.
-pub struct Payments {
+pub struct Payments<'a> {
     pub plan: Arc<Plan>,
-    pub history: millrace_payments::History,
+    pub history: &'a millrace_payments::History,
+    /// Events beside those of the history, in order of time.
+    pub extra: &'a [PaymentEvent],
     pub end: EventTime,
 }
 
-impl Source for Payments {
+impl Source for Payments<'_> {
     fn feed(&self, intake: &mut Intake<'_>) -> Result<(), Failure> {
         let mut writers: Vec<Option<(PartitionId, BatchWriter)>> = Vec::new();
         for kind in PaymentStream::ALL {
@@ -39,7 +41,8 @@ impl Source for Payments {
                 }
             });
         }
-        let events = self.history.events().take_while(|event| event.at() < self.end);
+        let events = merge(self.history.events(), self.extra.iter().copied());
+        let events = events.take_while(|event| event.at() < self.end);
         let (mut taken, all) = (0usize, self.history.events().len().max(1));
         for event in events {
             for (_, writer) in writers.iter_mut().flatten() {
@@ -72,7 +75,7 @@ fn deliver(partition: PartitionId, batch: &Batch, intake: &mut Intake<'_>) -> Re
     intake.push(partition, batch, EventTime(last).max(now()))
 }
 
-impl Payments {
+impl Payments<'_> {
     pub fn truth(&self) -> Truth<'_> {
         let fraud = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Legitimate);
         let place = |kind: Kind| Kind::ALL.iter().position(|one| *one == kind);

@@ -41,6 +41,13 @@ pub struct Given {
     pub test_to: Option<When>,
 }
 
+impl Given {
+    pub fn is_any(&self) -> bool {
+        let Given { train_from, train_to, test_from, test_to } = self;
+        [train_from, train_to, test_from, test_to].into_iter().any(Option::is_some)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Windows {
     pub train: Range<EventTime>,

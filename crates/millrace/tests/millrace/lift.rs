@@ -113,6 +113,10 @@ fn mistakes_are_told_with_what_to_do() {
     }
     let said = told(&["--kinds", "nowhere.csv"], 3);
     assert!(said.contains("nowhere.csv"), "{said}");
+    let handbook = ["lift", "--example", "handbook", "--test-to", "2018-08-01"];
+    assert!(fail(folder.path(), &handbook, 2).contains("are fixed"));
+    let said = told(&["-o", "fraud_reports.ndjson"], 2);
+    assert!(said.contains("is a file of events"), "{said}");
     let ended =
         run(folder.path(), &["lift", "checkout", "--label", "fraud", "--example", "payments"]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
