@@ -26,6 +26,8 @@ pub enum Error {
     Kind { row: usize, given: usize, kinds: usize },
     #[error("{setting} is {given}; it must be {rule}")]
     Setting { setting: &'static str, given: String, rule: &'static str },
+    #[error("stopped")]
+    Stopped,
     #[error("{given} {what}, and the limit is {limit}")]
     TooMany { what: &'static str, given: usize, limit: usize },
 }

@@ -40,9 +40,10 @@ pub struct Rows {
     /// Whether it is fraud: what the test is held against.
     pub truth: Vec<bool>,
     pub day: Vec<u32>,
-    pub amount_cents: Vec<i64>,
-    /// A number for the card.
-    pub card: Vec<u32>,
+    /// Without amounts nothing is said of money.
+    pub amount_cents: Option<Vec<i64>>,
+    /// A number for the card; without cards nothing is said of them.
+    pub card: Option<Vec<u32>>,
     pub kinds: Option<Kinds>,
 }
 
@@ -97,9 +98,9 @@ fn check_lengths(freshness: &[Freshness], rows: &Rows) -> Result<(), Error> {
         ("label", rows.label.len()),
         ("truth", rows.truth.len()),
         ("day", rows.day.len()),
-        ("amount_cents", rows.amount_cents.len()),
-        ("card", rows.card.len()),
     ];
+    lengths.extend(rows.amount_cents.iter().map(|amounts| ("amount_cents", amounts.len())));
+    lengths.extend(rows.card.iter().map(|cards| ("card", cards.len())));
     lengths.extend(rows.kinds.iter().map(|kinds| ("kinds", kinds.of.len())));
     lengths.extend(freshness.iter().map(|of| (of.name.as_str(), of.table.rows())));
     match lengths.into_iter().find(|(_, given)| *given != wanted) {

@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::console::note;
 use crate::exit::Failure;
 use crate::{
-    backfill, bench, check, compute, dead_letters, demo, fmt, init, key, model, replay, run, test,
-    training_set,
+    backfill, bench, check, compute, dead_letters, demo, fmt, init, key, lift, model, replay, run,
+    test, training_set,
 };
 
 /// Live features from event streams: exact sliding windows, on one machine
@@ -29,6 +29,7 @@ enum Command {
     Test(test::Args),
     Compute(compute::Args),
     TrainingSet(training_set::Args),
+    Lift(lift::Args),
     Bench(bench::Args),
     Backfill(backfill::Args),
     Replay(replay::Args),
@@ -62,6 +63,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Test(args) => test::test(args),
         Command::Compute(args) => compute::compute(args),
         Command::TrainingSet(args) => training_set::training_set(args),
+        Command::Lift(args) => lift::lift(args),
         Command::Bench(args) => bench::bench(args),
         Command::Backfill(args) => backfill::backfill(args),
         Command::Replay(args) => replay::replay(args),

@@ -15,6 +15,9 @@ mod feed;
 mod noise;
 mod report;
 mod serve;
+mod shipped;
+mod verdicts;
+mod worth;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -75,6 +78,7 @@ pub struct Args {
 
 pub fn demo(args: &Args) -> Result<(), Failure> {
     let stop = Stop::on_signals()?;
+    let begun = Instant::now();
     let sources: Vec<SourceFile> =
         PROJECT.iter().map(|(name, text)| SourceFile::new(*name, *text)).collect();
     let plan = Arc::new(project::plan(&sources)?);
@@ -86,7 +90,8 @@ pub fn demo(args: &Args) -> Result<(), Failure> {
     let settings = LiveSettings { engine, dir, ..LiveSettings::default() };
     let (live, recovery) = Live::open(Arc::clone(&plan), settings)?;
     let place = serve::Place { dir: &folder.path, listen: args.listen, recovery: &recovery };
-    let shown = show(args, &plan, &live, &place, &history, live_from, &stop);
+    let whole = Whole { history: &history, live_from, begun };
+    let shown = show(args, &plan, &live, &place, &whole, &stop);
     live.close()?;
     if folder.is_kept {
         note!("the data is in {}", folder.path.display());
@@ -94,23 +99,32 @@ pub fn demo(args: &Args) -> Result<(), Failure> {
     shown
 }
 
+/// What is made up, and when the demo began.
+struct Whole<'a> {
+    history: &'a History,
+    live_from: EventTime,
+    begun: Instant,
+}
+
 fn show(
     args: &Args,
     plan: &Arc<Plan>,
     live: &Live,
     place: &serve::Place<'_>,
-    history: &History,
-    live_from: EventTime,
+    whole: &Whole<'_>,
     stop: &Stop,
 ) -> Result<(), Failure> {
+    let Whole { history, live_from, begun } = *whole;
     let mut feed = Feed::new(plan, live)?;
     let Some(probes) = ingest(&mut feed, history, live_from, stop)? else { return Ok(()) };
     let Some(fresh) = report::probe(&mut feed, &probes, stop)? else { return Ok(()) };
     report::report(&mut feed, history, live_from, &fresh)?;
+    worth::worth(history, args.days, live_from, stop)?;
     if stop.is_asked() {
         return Ok(());
     }
-    let burst = burst::Burst::new(history, live_from, args.seed);
+    let burst = burst::Burst::new(history, live_from, args.seed, stop)?;
+    say!("ready       {} after the start", took(begun))?;
     if args.once {
         return burst.stream(&mut feed, history, burst::Pace::Unbounded, stop);
     }

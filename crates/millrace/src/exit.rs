@@ -172,6 +172,15 @@ impl From<BatchError> for Failure {
     }
 }
 
+impl From<millrace_lift::Error> for Failure {
+    fn from(error: millrace_lift::Error) -> Failure {
+        if error == millrace_lift::Error::Stopped {
+            return Failure::interrupted("stopped; nothing was written");
+        }
+        Failure::user(error)
+    }
+}
+
 impl From<LiveError> for Failure {
     fn from(error: LiveError) -> Failure {
         match error {

@@ -14,6 +14,7 @@ mod fmt;
 mod history;
 mod init;
 mod key;
+mod lift;
 mod model;
 mod project;
 mod remote;

@@ -5,8 +5,8 @@
 //!                └── what does not fit into --memory ──▶ a scratch file ──┘
 //! ```
 
-mod scratch;
-mod when;
+pub mod scratch;
+pub mod when;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use millrace_batch::{BatchError, History, Job, Labelling, Scratch, TrainingRows};
 use millrace_event::{EventTime, Type};
+use millrace_feature::plan::Plan;
 use millrace_stream::PartitionId;
 use millrace_stream::live::now;
 
@@ -148,26 +149,31 @@ impl Args {
     ) -> Result<Option<Labelling>, Failure> {
         let Some(name) = &self.label else { return Ok(None) };
         let plan = &project.plan;
-        let label =
-            plan.labels.iter().position(|label| *label.name == **name).ok_or_else(|| {
-                let names = plan.labels.iter().map(|label| &*label.name).collect::<Vec<_>>();
-                let hint = did_you_mean(name, names);
-                Failure::usage(format!("no label is named `{name}`; {hint}"))
-            })?;
+        let label = find_label(plan, name, view)?;
         let definition = &plan.labels[label];
-        let (own, wanted) = (definition.stream, plan.views[view].stream);
-        if own != wanted {
-            let [own, wanted] = [own, wanted].map(|s| &plan.streams[s].schema.stream);
-            return Err(Failure::usage(format!(
-                "label `{name}` is of stream `{own}`, and view `{}` of stream `{wanted}`; name a \
-                 label of that stream",
-                self.view
-            )));
-        }
         let mature = if end == EventTime::MAX { end } else { end.plus(definition.matures) };
         let cutoff = self.label_at.map_or(mature, |When(time)| time);
         Ok(Some(Labelling { label, cutoff }))
     }
+}
+
+/// The label of this name, if it is of the view's stream.
+pub fn find_label(plan: &Plan, name: &str, view: usize) -> Result<usize, Failure> {
+    let label = plan.label(name).ok_or_else(|| {
+        let names = plan.labels.iter().map(|label| &*label.name).collect::<Vec<_>>();
+        let hint = did_you_mean(name, names);
+        Failure::usage(format!("no label is named `{name}`; {hint}"))
+    })?;
+    let (own, view) = (plan.labels[label].stream, &plan.views[view]);
+    if own != view.stream {
+        let [own, wanted] = [own, view.stream].map(|s| &plan.streams[s].schema.stream);
+        return Err(Failure::usage(format!(
+            "label `{name}` is of stream `{own}`, and view `{}` of stream `{wanted}`; name a label \
+             of that stream",
+            view.name
+        )));
+    }
+    Ok(label)
 }
 
 /// One run of the command.

@@ -49,9 +49,10 @@ pub use table::{Form, Table, write_report, write_transaction, write_truth};
 pub use transaction::{CustomerId, Scenario, TerminalId, Transaction, TransactionId};
 
 /// The example project's definitions: file names and texts, in reading order.
-pub const PROJECT: [(&str, &str); 4] = [
+pub const PROJECT: [(&str, &str); 5] = [
     ("transactions.mill", include_str!("../project/transactions.mill")),
     ("features.mill", include_str!("../project/features.mill")),
     ("scoring.mill", include_str!("../project/scoring.mill")),
+    ("fraud.mill", include_str!("../project/fraud.mill")),
     ("lessons.mill", include_str!("../project/lessons.mill")),
 ];

@@ -63,9 +63,20 @@ pub use settings::{Settings, SettingsError};
 pub use stream::{Events, Merge, merge};
 
 /// The example project's definitions: file names and texts, in reading order.
-pub const PROJECT: [(&str, &str); 4] = [
+pub const PROJECT: [(&str, &str); 5] = [
     ("payments.mill", include_str!("../project/payments.mill")),
     ("features.mill", include_str!("../project/features.mill")),
     ("checkout.mill", include_str!("../project/checkout.mill")),
+    ("fraud.mill", include_str!("../project/fraud.mill")),
     ("lessons.mill", include_str!("../project/lessons.mill")),
+];
+
+/// What is decided about a payment: beside [`PROJECT`], and with [`MODELS`] in the same folder.
+pub const DECISION: (&str, &str) = ("decision.mill", include_str!("../project/decision.mill"));
+
+/// The models of [`DECISION`]: paths from the project's folder, and texts.
+pub const MODELS: [(&str, &str); 3] = [
+    ("models/daily.txt", include_str!("../project/models/daily.txt")),
+    ("models/5m.txt", include_str!("../project/models/5m.txt")),
+    ("models/event.txt", include_str!("../project/models/event.txt")),
 ];

@@ -2,10 +2,13 @@
 //!
 //! The rows of a world fit together by construction, so their numbers are used as they are.
 
-use super::{ALERT_SHARES, AlertPoint, Cell, Counts, KindCell, Options, Trial};
+use super::{ALERT_SHARES, AlertPoint, Cell, Counts, KindCell, Options, Thresholds, Trial};
 use crate::boosting::{Lessons, train};
 use crate::error::Error;
-use crate::metrics::{CardRow, Ranking, Scored, curve, measure, within_alerts};
+use crate::metrics::{
+    Amounts, CardRow, Prefix, Ranking, Scored, curve, measure, within_alerts,
+    within_false_positives,
+};
 use crate::model::Model;
 use crate::world::{Freshness, Part, World};
 
@@ -53,6 +56,12 @@ pub struct Bench<'a> {
     pub test: &'a [u32],
 }
 
+/// The prediction of the last row of a prefix.
+fn threshold(ranking: &Ranking<'_>, prefix: Prefix) -> f64 {
+    let last = prefix.rows.checked_sub(1).and_then(|last| ranking.ranked().nth(last));
+    last.map_or(f64::NAN, |row| 1.0 / (1.0 + libm::exp(-row.score)))
+}
+
 impl Bench<'_> {
     pub fn job(&self, seed: u64, at: usize) -> Result<Done, Error> {
         let freshness = self.world.freshness();
@@ -60,44 +69,59 @@ impl Bench<'_> {
         let OwnedLessons { rows, labels, weights } = self.lessons;
         let lessons = Lessons { rows, labels, weights };
         let model = train(&own.table, lessons, &self.options.settings, seed)?;
-        let cell = self.cell(&model, own, own);
+        let names = model.features.iter().map(|feature| feature.name.clone());
+        let mut importance: Vec<(String, f64)> = names.zip(model.importance()).collect();
+        importance.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        let cell = |served: &Freshness| {
+            let scores = model.scores(&served.table, self.test);
+            let cell = self.cell(&own.name, &served.name, &scores);
+            Cell { importance: importance.clone(), ..cell }
+        };
+        let fresh = cell(own);
         let staler = if at + 1 == freshness.len() { &freshness[..at] } else { &[] };
         let fitting = staler.iter().filter(|staler| staler.table.same_columns(&own.table));
-        let skew = fitting.map(|served| self.cell(&model, own, served)).collect();
-        Ok((model, cell, skew))
+        let skew = fitting.map(cell).collect();
+        Ok((model, fresh, skew))
     }
 
-    fn cell(&self, model: &Model, trained: &Freshness, served: &Freshness) -> Cell {
+    /// What these scores of the test rows are worth; the importance is the caller's to know.
+    pub fn cell(&self, trained: &str, served: &str, scores: &[f64]) -> Cell {
         let rows = self.world.rows();
-        let scores = model.scores(&served.table, self.test);
         let scored: Vec<Scored> = self
             .test
             .iter()
             .zip(scores)
             .map(|(row, score)| Scored {
-                score,
+                score: *score,
                 fraud: rows.truth[*row as usize],
                 weight: rows.weight[*row as usize],
-                amount_cents: rows.amount_cents[*row as usize],
+                amount_cents: rows.amount_cents.as_ref().map_or(0, |cents| cents[*row as usize]),
             })
             .collect();
-        let card =
-            |row: &u32| CardRow { day: rows.day[*row as usize], card: rows.card[*row as usize] };
-        let cards: Vec<CardRow> = self.test.iter().map(card).collect();
+        let cards: Option<Vec<CardRow>> = rows.card.as_ref().map(|card| {
+            let row = |row: &u32| (rows.day[*row as usize], card[*row as usize]);
+            self.test.iter().map(row).map(|(day, card)| CardRow { day, card }).collect()
+        });
+        let amounts = if rows.amount_cents.is_some() { Amounts::Known } else { Amounts::Unknown };
+        let bounds = &self.options.bounds;
         let ranking = Ranking::new(&scored);
         let recall =
             |share| AlertPoint { share, recall: within_alerts(&ranking, share).recall(&ranking) };
-        let names = model.features.iter().map(|feature| feature.name.clone());
-        let mut importance: Vec<(String, f64)> = names.zip(model.importance()).collect();
-        importance.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         Cell {
-            trained: trained.name.clone(),
-            served: served.name.clone(),
-            metrics: measure(&ranking, &cards, &self.options.bounds),
+            trained: trained.to_owned(),
+            served: served.to_owned(),
+            metrics: measure(&ranking, cards.as_deref(), amounts, bounds),
+            thresholds: Thresholds {
+                alerts: threshold(&ranking, within_alerts(&ranking, bounds.alert_share)),
+                fpr: threshold(
+                    &ranking,
+                    within_false_positives(&ranking, bounds.false_positive_rate),
+                ),
+            },
             kinds: self.kinds(&ranking),
             recall_by_alerts: ALERT_SHARES.map(recall).to_vec(),
             curve: curve(&ranking, CURVE_POINTS),
-            importance,
+            importance: Vec::new(),
         }
     }
 
@@ -131,14 +155,18 @@ impl Bench<'_> {
         let count = |part: Part, of: &[bool]| {
             rows.part.iter().zip(of).filter(|(one, is)| **one == part && **is).count()
         };
-        let known = rows.part.iter().zip(rows.label.iter().zip(&rows.truth));
-        let known =
-            known.filter(|(part, (label, truth))| **part == Part::Train && **label && **truth);
-        let train_fraud = count(Part::Train, &rows.truth);
+        // By weight: of what was never reported, only a part may be among the rows.
+        let (mut known, mut fraud) = (0.0, 0.0);
+        for row in self.world.rows_of(Part::Train) {
+            let row = row as usize;
+            let weight = if rows.truth[row] { rows.weight[row] } else { 0.0 };
+            fraud += weight;
+            known += if rows.label[row] { weight } else { 0.0 };
+        }
         let counts = Counts {
             train_rows: self.lessons.rows.len(),
             train_reported: count(Part::Train, &rows.label),
-            label_coverage: known.count() as f64 / train_fraud.max(1) as f64,
+            label_coverage: if fraud > 0.0 { known / fraud } else { 1.0 },
             test_rows: self.test.len(),
             test_fraud: count(Part::Test, &rows.truth),
         };

@@ -10,6 +10,7 @@
 
 mod bench;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde::Serialize;
@@ -75,11 +76,20 @@ pub struct Cell {
     pub trained: String,
     pub served: String,
     pub metrics: Metrics<f64>,
+    /// From which prediction on the test rows are within each budget.
+    pub thresholds: Thresholds,
     pub kinds: Vec<KindCell>,
     pub recall_by_alerts: Vec<AlertPoint>,
     pub curve: Vec<CurvePoint>,
     /// Each column's share of the loss that the splits took away, the largest first.
     pub importance: Vec<(String, f64)>,
+}
+
+/// The lowest prediction within a budget, as a probability; null where nothing is within it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Thresholds {
+    pub alerts: f64,
+    pub fpr: f64,
 }
 
 /// The recall of one kind of fraud at the budget of alerts.
@@ -96,8 +106,16 @@ pub struct AlertPoint {
     pub recall: f64,
 }
 
+/// Told of each model that is done, and how many there will be; says whether to go on.
+pub type Watch<'a> = &'a (dyn Fn(usize, usize) -> bool + Sync);
+
 /// Runs every seed on one world.
-pub fn run(world: &World, seeds: &[u64], options: &Options) -> Result<Vec<Trial>, Error> {
+pub fn run(
+    world: &World,
+    seeds: &[u64],
+    options: &Options,
+    watch: Watch<'_>,
+) -> Result<Vec<Trial>, Error> {
     if seeds.len() > SEEDS_MAX {
         return Err(Error::TooMany { what: "seeds", given: seeds.len(), limit: SEEDS_MAX });
     }
@@ -107,7 +125,7 @@ pub fn run(world: &World, seeds: &[u64], options: &Options) -> Result<Vec<Trial>
     let bench = Bench { world, options, lessons: &lessons, test: &test };
     let jobs: Vec<(u64, usize)> =
         seeds.iter().flat_map(|seed| (0..world.freshness().len()).map(|at| (*seed, at))).collect();
-    let mut done = in_parallel(&bench, &jobs)?.into_iter();
+    let mut done = in_parallel(&bench, &jobs, watch)?.into_iter();
     let mut trials = Vec::with_capacity(seeds.len());
     for seed in seeds {
         let mut trial = bench.empty_trial(*seed);
@@ -121,13 +139,45 @@ pub fn run(world: &World, seeds: &[u64], options: &Options) -> Result<Vec<Trial>
     Ok(trials)
 }
 
+/// What models that were trained elsewhere are worth: `scores` has for each freshness, in its order,
+/// the log-odds of the test rows, in theirs.
+pub fn of_scores(world: &World, scores: &[Vec<f64>], options: &Options) -> Result<Trial, Error> {
+    options.bounds.check()?;
+    let lessons = OwnedLessons::new(world, options.keep_every)?;
+    let test = world.rows_of(Part::Test);
+    let bench = Bench { world, options, lessons: &lessons, test: &test };
+    let mut trial = bench.empty_trial(0);
+    for (freshness, scores) in world.freshness().iter().zip(scores) {
+        if scores.len() != test.len() {
+            let (what, given) = (freshness.name.clone(), scores.len());
+            return Err(Error::Length { what, given, wanted: test.len() });
+        }
+        trial.fresh.push(bench.cell(&freshness.name, &freshness.name, scores));
+    }
+    Ok(trial)
+}
+
 /// The results in the order of the jobs, whichever thread did them; the first error of that order.
-fn in_parallel(bench: &Bench<'_>, jobs: &[(u64, usize)]) -> Result<Vec<Done>, Error> {
+fn in_parallel(
+    bench: &Bench<'_>,
+    jobs: &[(u64, usize)],
+    watch: Watch<'_>,
+) -> Result<Vec<Done>, Error> {
+    let finished = AtomicUsize::new(0);
+    let one = |seed: u64, freshness: usize| {
+        if !watch(finished.load(Ordering::Relaxed), jobs.len()) {
+            return Err(Error::Stopped);
+        }
+        let done = bench.job(seed, freshness);
+        watch(finished.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+        done
+    };
+    let one = &one;
     let threads = bench.options.threads.clamp(1, jobs.len().max(1));
     let mut done: Vec<(usize, Result<Done, Error>)> = thread::scope(|scope| {
         let worker = |first: usize| {
             let mine = jobs.iter().enumerate().skip(first).step_by(threads);
-            mine.map(|(at, (seed, freshness))| (at, bench.job(*seed, *freshness))).collect()
+            mine.map(|(at, (seed, freshness))| (at, one(*seed, *freshness))).collect()
         };
         let workers: Vec<_> =
             (0..threads).map(|first| scope.spawn(move || -> Vec<_> { worker(first) })).collect();

@@ -93,6 +93,13 @@ pub struct Metrics<T> {
     pub money_saved_at_alerts: T,
 }
 
+/// What a test row lacks: metrics that need it are NaN, which JSON writes as null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amounts {
+    Known,
+    Unknown,
+}
+
 impl<T> Metrics<T> {
     /// In the order of the fields.
     pub fn as_array(&self) -> [&T; 10] {
@@ -128,12 +135,23 @@ impl<T> Metrics<T> {
     }
 }
 
-/// All metrics of one ranking. `cards` has the day and the card of each row.
-pub fn measure(ranking: &Ranking<'_>, cards: &[CardRow], bounds: &Bounds) -> Metrics<f64> {
+/// All metrics of one ranking. `cards` has the day and the card of each row, where those are known.
+pub fn measure(
+    ranking: &Ranking<'_>,
+    cards: Option<&[CardRow]>,
+    amounts: Amounts,
+    bounds: &Bounds,
+) -> Metrics<f64> {
     let alerts = within_alerts(ranking, bounds.alert_share);
     let stopped = within_false_positives(ranking, bounds.false_positive_rate);
     let money = Money { fee_cents: bounds.fee_cents, margin: bounds.margin };
-    let by_card = card_precision(ranking.rows(), cards, bounds.cards_per_day);
+    let nothing = CardPrecision { mean: f64::NAN, most: f64::NAN };
+    let by_card =
+        cards.map_or(nothing, |cards| card_precision(ranking.rows(), cards, bounds.cards_per_day));
+    let saved = |prefix| match amounts {
+        Amounts::Known => money.saved(ranking, prefix),
+        Amounts::Unknown => f64::NAN,
+    };
     Metrics {
         auc: auc(ranking),
         average_precision: average_precision(ranking),
@@ -143,7 +161,7 @@ pub fn measure(ranking: &Ranking<'_>, cards: &[CardRow], bounds: &Bounds) -> Met
         precision_at_fpr: stopped.precision(),
         card_precision: by_card.mean,
         card_precision_max: by_card.most,
-        money_saved_at_fpr: money.saved(ranking, stopped),
-        money_saved_at_alerts: money.saved(ranking, alerts),
+        money_saved_at_fpr: saved(stopped),
+        money_saved_at_alerts: saved(alerts),
     }
 }

@@ -83,7 +83,7 @@ fn figure(out: &mut String, svg: &str, caption: &str) {
 fn setup(report: &Report) -> String {
     let settings = &report.options.settings;
     let kept = match report.options.keep_every {
-        1 => "all rows are learnt from".to_owned(),
+        1 => "all rows it was given are learnt from".to_owned(),
         every => format!(
             "of the rows not reported one in {every} is learnt from, with {every} times its weight"
         ),

@@ -70,7 +70,20 @@ fn grids(report: &Report) -> Vec<Grid> {
         let title = format!("Control: points gained on {}", control.name);
         grids.push(gains(report, title, std::slice::from_ref(&control.gain)));
     }
+    grids.iter_mut().for_each(drop_empty_columns);
     grids
+}
+
+/// What could not be measured, because the rows lack what it needs, is left out.
+fn drop_empty_columns(grid: &mut Grid) {
+    for column in (1..grid.head.len()).rev() {
+        let cells = || grid.body.iter().filter_map(|row| row.get(column));
+        if cells().next().is_some() && cells().all(String::is_empty) {
+            std::iter::once(&mut grid.head).chain(&mut grid.body).for_each(|row| {
+                row.remove(column);
+            });
+        }
+    }
 }
 
 fn head(first: &str, report: &Report) -> Vec<String> {
@@ -144,6 +157,7 @@ fn skew(report: &Report) -> Grid {
 /// A share as a percentage, with its deviation where there is one.
 fn level(spread: &Spread) -> String {
     match spread.deviation {
+        _ if spread.mean.is_nan() => String::new(),
         Some(deviation) => format!("{:.1}±{:.1}", spread.mean * 100.0, deviation * 100.0),
         None => format!("{:.1}", spread.mean * 100.0),
     }
@@ -153,6 +167,7 @@ fn level(spread: &Spread) -> String {
 fn change(spread: &Spread) -> String {
     let points = |share: f64| share * 100.0;
     match spread.deviation {
+        _ if spread.mean.is_nan() => String::new(),
         Some(_) => format!(
             "{:+.1} [{:+.1}, {:+.1}]",
             points(spread.mean),

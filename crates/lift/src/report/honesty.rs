@@ -23,10 +23,14 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
 fn method(report: &Report) -> String {
     let coverage: Vec<f64> =
         report.trials.iter().map(|trial| trial.counts.label_coverage).collect();
+    let truth = match report.notes.truth.as_str() {
+        "" => "the truth",
+        truth => truth,
+    };
     format!(
         "One model is trained per freshness, all with the same settings and none of them tuned. \
          Training knows only what was reported by its cut ({} of the fraud in its rows); the \
-         metrics are held against the truth.",
+         metrics are held against {truth}.",
         percent(Spread::of(&coverage).mean)
     )
 }
@@ -122,8 +126,8 @@ fn control(report: &Report) -> String {
             signed(control.gain.metrics.recall_at_alerts.mean)
         ),
         None => {
-            "No control was run. On the public Fraud Detection Handbook data, whose fraud lasts \
-                 for weeks, fresh features are worth about one point."
+            "No control was run: the same on data where little is expected, such as the public \
+                 Fraud Detection Handbook's, whose fraud lasts for weeks."
                 .to_owned()
         }
     }

@@ -16,6 +16,8 @@ pub struct Notes {
     pub title: String,
     /// Where the payments are from, above all if they are simulated.
     pub source: String,
+    /// What the metrics are held against.
+    pub truth: String,
     /// The kind of fraud that freshness cannot help against.
     pub slow_kind: Option<String>,
     /// The freshness that gains are counted from: that of the system that would be replaced.

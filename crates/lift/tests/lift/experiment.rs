@@ -1,14 +1,20 @@
+use millrace_lift::Error;
 use millrace_lift::Settings;
-use millrace_lift::experiment::{Options, Trial, run};
+use millrace_lift::experiment::{Options, Trial};
 use millrace_lift::metrics::Bounds;
 use millrace_lift::render::{to_html, to_text};
 use millrace_lift::report::{Notes, Report};
+use millrace_lift::world::World;
 
 use crate::world::small;
 
 fn options() -> Options {
     let settings = Settings { trees: 30, leaves_max: 8, leaf_rows_min: 10, ..Settings::default() };
     Options { settings, keep_every: 2, ..Options::default() }
+}
+
+fn run(world: &World, seeds: &[u64], options: &Options) -> Result<Vec<Trial>, Error> {
+    millrace_lift::experiment::run(world, seeds, options, &|_, _| true)
 }
 
 fn trials() -> Vec<Trial> {
@@ -100,4 +106,58 @@ fn what_does_not_fit_is_refused() {
     let bounds = Bounds { alert_share: 1.5, ..Bounds::default() };
     let error = run(&world, &[1], &Options { bounds, ..options() }).unwrap_err();
     assert_eq!(error.to_string(), "alert_share is 1.5; it must be above 0 and at most 1");
+}
+
+#[test]
+fn what_rows_lack_is_not_measured_and_not_shown() {
+    let mut trials = trials();
+    let world = small("one", 1, 12_000);
+    let rows = millrace_lift::world::Rows { amount_cents: None, ..world.rows().clone() };
+    let less = World::new("one", world.freshness().to_vec(), rows).unwrap();
+    let cells = |trials: &[Trial]| {
+        let report = Report::new(trials.to_vec(), options(), notes()).unwrap();
+        (to_text(&report), to_html(&report), serde_json::to_value(&report).unwrap())
+    };
+    trials.truncate(1);
+    let (text, page, _) = cells(&trials);
+    assert!(text.contains("money") && page.contains("money saved"));
+    let (text, page, json) = cells(&run(&less, &[1], &options()).unwrap());
+    assert!(!text.contains("money") && !page.contains("money saved") && !page.contains("NaN"));
+    assert!(text.contains("precision@100"), "{text}");
+    assert!(json["fresh"][0]["metrics"]["money_saved_at_fpr"]["mean"].is_null());
+}
+
+#[test]
+fn a_run_ends_when_it_is_told_to() {
+    let world = small("one", 1, 4_000);
+    let stopped =
+        millrace_lift::experiment::run(&world, &[1], &options(), &|done, _| done < 1).unwrap_err();
+    assert_eq!(stopped, Error::Stopped);
+}
+
+#[test]
+fn thresholds_are_those_of_the_written_prediction() {
+    for trial in trials() {
+        for cell in &trial.fresh {
+            let of = cell.thresholds;
+            assert!(0.0 < of.alerts && of.alerts < 1.0 && 0.0 < of.fpr && of.fpr < 1.0, "{of:?}");
+        }
+    }
+}
+
+#[test]
+fn scores_from_elsewhere_are_measured_alike() {
+    let world = small("one", 1, 6_000);
+    let trial = run(&world, &[1], &options()).unwrap().remove(0);
+    let test = world.rows_of(millrace_lift::world::Part::Test);
+    let scores = trial.models.iter().zip(world.freshness());
+    let scores: Vec<Vec<f64>> =
+        scores.map(|(model, freshness)| model.scores(&freshness.table, &test)).collect();
+    let again = millrace_lift::experiment::of_scores(&world, &scores, &options()).unwrap();
+    assert_eq!(again.counts, trial.counts);
+    for (one, other) in trial.fresh.iter().zip(&again.fresh) {
+        assert_eq!((one.metrics, &one.kinds), (other.metrics, &other.kinds));
+    }
+    let short = vec![vec![0.0]; 3];
+    assert!(millrace_lift::experiment::of_scores(&world, &short, &options()).is_err());
 }

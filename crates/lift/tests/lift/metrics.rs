@@ -1,8 +1,8 @@
 //! The metrics against scikit-learn's values and against definitions that are slow and plain.
 
 use millrace_lift::metrics::{
-    Bounds, CardRow, Ranking, Scored, auc, average_precision, card_precision, curve, measure,
-    within_alerts, within_false_positives,
+    Amounts, Bounds, CardRow, Ranking, Scored, auc, average_precision, card_precision, curve,
+    measure, within_alerts, within_false_positives,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -56,7 +56,9 @@ fn numpy_says_the_same() {
         cards_per_day: 5,
         ..Bounds::default()
     };
-    let given = serde_json::to_value(measure(&Ranking::new(&rows), &cards, &bounds)).unwrap();
+    let given =
+        serde_json::to_value(measure(&Ranking::new(&rows), Some(&cards), Amounts::Known, &bounds))
+            .unwrap();
     for (name, given) in given.as_object().unwrap() {
         let wanted = values["plain"][name].as_f64().unwrap();
         assert!(near(given.as_f64().unwrap(), wanted), "{name}: {given} {wanted}");
@@ -95,7 +97,8 @@ fn a_caught_card_is_not_alerted_again() {
 fn without_fraud_or_rows_there_is_a_value_all_the_same() {
     for rows in [vec![], vec![row(1.0, false)], vec![row(1.0, true)]] {
         let cards = vec![CardRow { day: 0, card: 0 }; rows.len()];
-        let metrics = measure(&Ranking::new(&rows), &cards, &Bounds::default());
+        let metrics =
+            measure(&Ranking::new(&rows), Some(&cards), Amounts::Known, &Bounds::default());
         assert!(metrics.as_array().iter().all(|value| value.is_finite()), "{metrics:?}");
     }
 }

@@ -58,7 +58,8 @@ fn score(trees: &[Fields<'_>], row: &[f64]) -> f64 {
 fn a_reader_of_the_text_scores_to_the_last_bit_the_same() {
     let world = small("one", 1, 8_000);
     let settings = Settings { trees: 25, ..Settings::default() };
-    let trials = run(&world, &[1], &Options { settings, ..Options::default() }).unwrap();
+    let trials = run(&world, &[1], &Options { settings, ..Options::default() }, &|_, _| true);
+    let trials = trials.unwrap();
     let (freshness, model) = (world.freshness(), &trials[0].models[1]);
     let text = to_lightgbm_text(model).unwrap();
     let trees = trees(&text);

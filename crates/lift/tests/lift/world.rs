@@ -28,10 +28,11 @@ pub fn small(name: &str, seed: u64, count: usize) -> World {
         label: Vec::new(),
         truth: Vec::new(),
         day: Vec::new(),
-        amount_cents: Vec::new(),
-        card: Vec::new(),
+        amount_cents: None,
+        card: None,
         kinds: None,
     };
+    let (mut card, mut amount_cents) = (Vec::new(), Vec::new());
     let (mut kinds, mut amount) = (Vec::new(), Vec::new());
     let (mut stale, mut fresh, mut shop) = (Vec::new(), Vec::new(), Vec::new());
     for row in 0..count {
@@ -46,8 +47,8 @@ pub fn small(name: &str, seed: u64, count: usize) -> World {
         rows.truth.push(fraud);
         rows.label.push(fraud && draw.fraction() < 0.8);
         rows.day.push(day);
-        rows.card.push((draw.fraction() * 300.0) as u32);
-        rows.amount_cents.push((draw.fraction() * 20_000.0) as i64);
+        card.push((draw.fraction() * 300.0) as u32);
+        amount_cents.push((draw.fraction() * 20_000.0) as i64);
         amount.push(draw.fraction() * 100.0 + if fraud { 25.0 } else { 0.0 });
         let noise = (draw.fraction() * 4.0).floor();
         stale.push(if draw.fraction() < 0.2 { f64::NAN } else { noise });
@@ -56,6 +57,7 @@ pub fn small(name: &str, seed: u64, count: usize) -> World {
         kinds.push(fraud.then_some(if burst { 0 } else { 1 }));
     }
     let names = ["burst", "slow"].map(str::to_owned).to_vec();
+    (rows.card, rows.amount_cents) = (Some(card), Some(amount_cents));
     rows.kinds = Some(Kinds { names, of: kinds });
     let table = |recent: &[f64]| {
         let words = ["a", "b", "c", "d", "e", "f"].map(str::to_owned).to_vec();

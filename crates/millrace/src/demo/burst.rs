@@ -10,6 +10,7 @@ use millrace_stream::live::now;
 
 use super::REDRAW;
 use super::feed::{Feed, Noise};
+use super::verdicts::Verdicts;
 use crate::console::{counted, grouped, is_terminal, say};
 use crate::exit::Failure;
 use crate::stop::Stop;
@@ -50,13 +51,20 @@ pub struct Burst {
     live_from: EventTime,
     events: Vec<PaymentEvent>,
     watched: Watched,
+    verdicts: Verdicts,
 }
 
 impl Burst {
-    pub fn new(history: &History, live_from: EventTime, seed: u64) -> Burst {
+    pub fn new(
+        history: &History,
+        live_from: EventTime,
+        seed: u64,
+        stop: &Stop,
+    ) -> Result<Burst, Failure> {
         let events = history.inject_card_testing(live_from.plus(BURST_AFTER), seed);
         let watched = Watched::of(&events, history, live_from);
-        Burst { live_from, events, watched }
+        let verdicts = Verdicts::new(history, &events, stop)?;
+        Ok(Burst { live_from, events, watched, verdicts })
     }
 
     /// The merchant whose payment page is abused.
@@ -96,7 +104,7 @@ impl Burst {
         stop: &Stop,
     ) -> Result<(), Failure> {
         let attempts = self.attempts().count();
-        let Burst { live_from, events, watched } = self;
+        let Burst { live_from, events, watched, mut verdicts } = self;
         let Watched { merchant, device, .. } = &watched;
         say!()?;
         let attempts = counted(attempts, "attempt");
@@ -110,7 +118,10 @@ impl Burst {
             let due: Vec<PaymentEvent> =
                 std::iter::from_fn(|| events.next_if(|e| e.at() <= at)).collect();
             feed.send(&due, Noise::None)?;
-            screen.draw(&table(feed, &watched, at, due.len())?)?;
+            verdicts.look(feed, &due)?;
+            let mut lines = table(feed, &watched, at, due.len())?;
+            lines.extend(verdicts.lines());
+            screen.draw(&lines)?;
             let is_over = pace == Pace::Unbounded && at >= live_from.plus(UNBOUNDED);
             if is_over || (pace == Pace::Accelerated && stop.sleep(REDRAW)) || stop.is_asked() {
                 return feed.settle();

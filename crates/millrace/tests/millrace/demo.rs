@@ -12,7 +12,9 @@ fn the_demo_accounts_for_every_line_and_leaves_nothing_behind() {
         command(&["demo", "--once", "--days", "1"]).env("TMPDIR", folder.path()).output().unwrap();
     let out = String::from_utf8(ended.stdout).unwrap();
     assert!(ended.status.success(), "{out}");
-    for part in ["generated", "ingested", "freshness", "reads", "bytes per key", "checkpoint"] {
+    let parts = ["generated", "ingested", "freshness", "reads", "bytes per key", "checkpoint"];
+    for part in parts.into_iter().chain(["lift        left out", "ready  ", "last midnight  block"])
+    {
         assert!(out.contains(part), "{part} in {out}");
     }
     let counts: Vec<u64> = out
@@ -26,6 +28,28 @@ fn the_demo_accounts_for_every_line_and_leaves_nothing_behind() {
     assert_eq!(counts[0], counts[1..].iter().sum::<u64>());
     assert!(counts[2..].iter().all(|n| *n > 0), "{counts:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// The burst is over within the hour: whoever knows only the last midnight cannot see it.
+#[test]
+fn the_demo_shows_what_fresh_features_are_worth() {
+    let folder = tempdir().unwrap();
+    let out = succeed(folder.path(), &["demo", "--once", "--days", "10"]);
+    let row = |name: &str| -> Vec<f64> {
+        let line = out.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
+        line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    };
+    let (stale, fresh) = (row("last midnight  "), row("the event  "));
+    assert!(fresh[0] > stale[0] + 10.0, "average precision: {stale:?} to {fresh:?} of {out}");
+    assert!(fresh[1] > stale[1] + 3.0, "recall: {stale:?} to {fresh:?} of {out}");
+    let decided = |name: &str| -> usize {
+        let last = out.lines().rev().find(|line| line.trim_start().starts_with(name)).unwrap();
+        let (_, counts) = last.split_once("block ").unwrap();
+        counts.split(',').next().unwrap().parse().unwrap()
+    };
+    let (stale, fresh) = (decided("last midnight  block"), decided("the event  "));
+    assert!(fresh > 20 && stale < fresh / 4, "{stale} and {fresh} blocked of {out}");
+    assert!(out.contains("first blocked ") && out.contains("slow fraud moves by"), "{out}");
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! What a lift leaves behind: tables, a page, JSON, models.
+
+use std::path::Path;
+
+use millrace_lift::experiment::{Cell, Trial};
+use millrace_lift::render::{to_html, to_text};
+use millrace_lift::report::Report;
+use millrace_lift::to_lightgbm_text;
+
+use super::{Args, note};
+use crate::console::{bytes, say};
+use crate::exit::Failure;
+
+pub fn write(args: &Args, report: &Report) -> Result<(), Failure> {
+    if args.json {
+        say!("{}", serde_json::to_string(report).map_err(Failure::bug)?)?;
+    } else {
+        bytes(to_text(report).as_bytes())?;
+    }
+    if let Some(path) = &args.output {
+        std::fs::write(path, to_html(report)).map_err(Failure::io(path))?;
+        note!("the page is {}", path.display());
+    }
+    match (&args.save_models, report.trials.first()) {
+        (Some(folder), Some(trial)) => save(folder, trial),
+        (Some(_), None) | (None, _) => Ok(()),
+    }
+}
+
+/// Writes the models of a trial, and says from which score on each budget is full.
+fn save(folder: &Path, trial: &Trial) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(Failure::io(folder))?;
+    for (model, cell) in trial.models.iter().zip(&trial.fresh) {
+        let Cell { served, thresholds, .. } = cell;
+        let path = folder.join(format!("{served}.txt"));
+        let text = to_lightgbm_text(model)?;
+        std::fs::write(&path, text).map_err(Failure::io(&path))?;
+        note!(
+            "{}: {} trees; its alerts are full from a score of {:.6} on, its false positives from \
+             {:.6}",
+            path.display(),
+            model.trees.len(),
+            thresholds.alerts,
+            thresholds.fpr
+        );
+    }
+    Ok(())
+}
