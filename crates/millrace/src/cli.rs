@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::console::note;
 use crate::exit::Failure;
 use crate::{
-    bench, check, compute, dead_letters, demo, fmt, init, key, model, replay, run, test,
+    bench, check, compute, dead_letters, decision, demo, fmt, init, key, model, replay, run, test,
     training_set,
 };
 
@@ -34,6 +34,8 @@ enum Command {
     Key(key::Args),
     Model(model::Args),
     DeadLetters(dead_letters::Args),
+    Decision(decision::Args),
+    Audit(decision::AuditArgs),
 }
 
 pub fn main() -> ExitCode {
@@ -66,5 +68,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Key(args) => key::key(args),
         Command::Model(args) => model::model(args),
         Command::DeadLetters(args) => dead_letters::dead_letters(args),
+        Command::Decision(args) => decision::decision(args),
+        Command::Audit(args) => decision::audit(args),
     }
 }
