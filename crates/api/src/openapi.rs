@@ -241,6 +241,27 @@ fn schema_of(ty: &Type, nullable: bool) -> Value {
     Value::Object(schema)
 }
 
+/// What a model says, and what made it say so.
+fn score_schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["score", "raw", "reasons"],
+        "properties": {
+            "score": { "type": ["number", "null"] },
+            "raw": { "type": ["number", "null"] },
+            "reasons": { "type": "array", "items": {
+                "type": "object",
+                "required": ["feature", "value", "contribution"],
+                "properties": {
+                    "feature": { "type": "string" },
+                    "value": {},
+                    "contribution": { "type": ["number", "null"] },
+                },
+            } },
+        },
+    })
+}
+
 fn shared_schemas() -> Map<String, Value> {
     let count = json!({ "type": "integer", "minimum": 0 });
     let shared = json!({
@@ -261,23 +282,7 @@ fn shared_schemas() -> Map<String, Value> {
                 },
             } },
         },
-        "score": {
-            "type": "object",
-            "required": ["score", "raw", "reasons"],
-            "properties": {
-                "score": { "type": ["number", "null"] },
-                "raw": { "type": ["number", "null"] },
-                "reasons": { "type": "array", "items": {
-                    "type": "object",
-                    "required": ["feature", "value", "contribution"],
-                    "properties": {
-                        "feature": { "type": "string" },
-                        "value": {},
-                        "contribution": { "type": ["number", "null"] },
-                    },
-                } },
-            },
-        },
+        "score": score_schema(),
         "receipt": {
             "type": "object",
             "properties": {

@@ -6,6 +6,8 @@ mod attempts;
 mod card_features;
 mod checkpoints;
 mod data;
+mod decisions;
+mod forest;
 mod http;
 mod latency;
 mod offer;
@@ -24,6 +26,7 @@ use crate::exit::Failure;
 #[command(after_help = "Examples:
   millrace bench card-features
   millrace bench latency
+  millrace bench decisions
   millrace bench overload")]
 pub struct Args {
     #[command(subcommand)]
@@ -34,6 +37,7 @@ pub struct Args {
 enum Command {
     CardFeatures(card_features::Args),
     Latency(latency::Args),
+    Decisions(decisions::Args),
     Overload(overload::Args),
     #[command(hide = true)]
     Phase(phase::Args),
@@ -43,6 +47,7 @@ pub fn bench(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::CardFeatures(args) => card_features::card_features(args),
         Command::Latency(args) => latency::latency(args),
+        Command::Decisions(args) => decisions::decisions(args),
         Command::Overload(args) => overload::overload(args),
         Command::Phase(args) => phase::phase(args),
     }
