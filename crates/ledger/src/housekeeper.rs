@@ -62,8 +62,9 @@ fn is_open(progress: &Progress, wait: Duration) -> bool {
 /// By a handle of its own, so that the writer goes on. A segment that is not the last any more was
 /// synced when the next one was begun.
 fn sync(disk: &Arc<dyn Disk>, progress: &Progress) -> Result<(), StoreError> {
+    // In this order: what is written lies in this segment, or in one that was closed since.
+    let written = progress.written.load(Ordering::Acquire);
     let segment = Offset(progress.segment.load(Ordering::Relaxed));
-    let written = progress.written.load(Ordering::Relaxed);
     if progress.synced.load(Ordering::Relaxed) >= written {
         return Ok(());
     }

@@ -34,4 +34,4 @@ pub use id::{DecisionId, Ids};
 pub use record::{Record, RecordError};
 pub use report::{Challenge, DayRow, Report, ScoreSpread, is_amount};
 pub use run::Run;
-pub use writer::{Ledger, LedgerSettings, NotLogged, Written};
+pub use writer::{Ledger, LedgerSettings, NotLogged, Written, note_start};

@@ -121,10 +121,7 @@ impl Ledger {
         settings: LedgerSettings,
         run: &Run,
     ) -> Result<Ledger, LedgerError> {
-        let (mut runs, _) =
-            Log::open(Arc::clone(&disk), &LogName::DECISION_RUNS, LogConfig::default(), Offset(0))?;
-        let number = runs.append(&[&run.encode()])?.start.0;
-        runs.close()?;
+        let number = note_start(Arc::clone(&disk), run)?;
         let config = LogConfig { segment_bytes: settings.segment_bytes };
         let (log, opened) = Log::open(Arc::clone(&disk), &LogName::DECISIONS, config, Offset(0))?;
         if let Some(torn) = opened.torn {
@@ -190,6 +187,18 @@ impl Ledger {
             let _ = thread.join();
         }
     }
+}
+
+/// Notes a start, and gives its number: also where nothing is decided, since what an engine began
+/// with is part of what later ones hold.
+///
+/// # Errors
+/// When the log of starts is damaged, or cannot be written.
+pub fn note_start(disk: Arc<dyn Disk>, run: &Run) -> Result<u64, LedgerError> {
+    let (mut runs, _) = Log::open(disk, &LogName::DECISION_RUNS, LogConfig::default(), Offset(0))?;
+    let number = runs.append(&[&run.encode()])?.start.0;
+    runs.close()?;
+    Ok(number)
 }
 
 /// The only one that appends.
@@ -288,6 +297,6 @@ impl Writer {
 fn look_at(log: &Log, progress: &Progress) {
     let segment = log.segments().last().copied().unwrap_or_default();
     progress.segment.store(segment.0, Ordering::Relaxed);
-    progress.written.store(log.next().0, Ordering::Relaxed);
+    progress.written.store(log.next().0, Ordering::Release);
     progress.bytes.store(log.bytes(), Ordering::Relaxed);
 }

@@ -60,9 +60,21 @@ pub fn ledger(
             .min(project.config.storage.decisions_max.0 / 8),
         ..LedgerSettings::new(dir)
     };
-    let history = project.config.engine.history.0;
-    let run = Run::new(&project.plan, models, now(), history, recovery);
-    Ok(Ledger::open(disk, settings, &run)?)
+    Ok(Ledger::open(disk, settings, &start(project, models, recovery))?)
+}
+
+/// Notes the start of an engine that decides nothing.
+pub fn note_start(
+    project: &Project,
+    disk: Arc<dyn Disk>,
+    recovery: &Recovery,
+) -> Result<(), Failure> {
+    millrace_ledger::note_start(disk, &start(project, &Models::default(), recovery))?;
+    Ok(())
+}
+
+fn start(project: &Project, models: &Models, recovery: &Recovery) -> Run {
+    Run::new(&project.plan, models, now(), project.config.engine.history.0, recovery)
 }
 
 /// A project's data, to be looked at.
