@@ -1,12 +1,13 @@
-//! `GET /v1/definitions`: streams, groups and views as they are computed.
+//! `GET /v1/definitions`: what is computed, scored and decided.
 
 use millrace_aggregate::Window;
 use millrace_event::{Schema, Span};
-use millrace_feature::plan::{Feature, Freshness, Group, Plan, Stale, View};
+use millrace_feature::plan::{Decision, Feature, Freshness, Group, Model, Plan, Stale, View};
+use millrace_serving::Models;
 use serde_json::{Value, json};
 
 /// The document, worked out once: the plan of a server does not change.
-pub fn document(plan: &Plan) -> Vec<u8> {
+pub fn document(plan: &Plan, models: &Models) -> Vec<u8> {
     let streams: Vec<Value> = plan
         .streams
         .iter()
@@ -28,11 +29,24 @@ pub fn document(plan: &Plan) -> Vec<u8> {
         .collect();
     let groups: Vec<Value> = plan.groups.iter().map(|g| group(plan, g)).collect();
     let views: Vec<Value> = plan.views.iter().map(|v| view(plan, v)).collect();
+    let decisions: Vec<Value> = plan.decisions.iter().map(|d| decision(plan, models, d)).collect();
+    let model = |(index, m): (usize, &Model)| {
+        json!({
+            "name": &*m.name,
+            "file": &*m.file,
+            "view": &*plan.views[m.view].name,
+            "hash": m.hash.to_string(),
+            "file_hash": models.get(index).map(|model| format!("{:#}", model.hash())),
+        })
+    };
+    let all_models: Vec<Value> = plan.models.iter().enumerate().map(model).collect();
     let all = json!({
         "hash": plan.hash.to_string(),
         "streams": streams,
         "groups": groups,
         "views": views,
+        "models": all_models,
+        "decisions": decisions,
     });
     all.to_string().into_bytes()
 }
@@ -102,5 +116,24 @@ fn view(plan: &Plan, view: &View) -> Value {
         "reads": reads,
         "columns": columns,
         "hash": view.hash.to_string(),
+    })
+}
+
+fn decision(plan: &Plan, models: &Models, decision: &Decision) -> Value {
+    let names = |of: &[usize]| of.iter().map(|m| &*plan.models[*m].name).collect::<Vec<_>>();
+    let rules: Vec<Value> = decision
+        .rules
+        .iter()
+        .map(|rule| json!({ "outcome": rule.outcome.name(), "reason": &*rule.reason }))
+        .collect();
+    json!({
+        "name": &*decision.name,
+        "view": &*plan.views[decision.view].name,
+        "scores": names(&decision.scores),
+        "shadows": names(&decision.shadows),
+        "rules": rules,
+        "else": decision.otherwise.name(),
+        "hash": decision.hash.to_string(),
+        "ready": models.check(plan, decision).is_ok(),
     })
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use millrace_serving::{KeyError, TooOld};
+use millrace_serving::{KeyError, NotLoaded, TooOld};
 use millrace_store::StoreError;
 use millrace_stream::live::{Busy, LiveError};
 use thiserror::Error;
@@ -63,6 +63,10 @@ pub enum ApiError {
     Durability(String),
     #[error(transparent)]
     TooOld(#[from] TooOld),
+    #[error(transparent)]
+    NoModel(#[from] NotLoaded),
+    #[error("the decision cannot be logged: {0}")]
+    NotLogged(String),
     #[error("{0}")]
     Internal(String),
 }
@@ -73,6 +77,7 @@ pub enum Named {
     Stream,
     Group,
     View,
+    Decision,
 }
 
 impl std::fmt::Display for Named {
@@ -81,6 +86,7 @@ impl std::fmt::Display for Named {
             Named::Stream => "stream",
             Named::Group => "feature group",
             Named::View => "view",
+            Named::Decision => "decision",
         })
     }
 }
@@ -96,7 +102,7 @@ pub struct Told {
 }
 
 /// When to come back to a server that is not ready.
-const NOT_READY: Duration = Duration::from_secs(1);
+pub const NOT_READY: Duration = Duration::from_secs(1);
 
 impl ApiError {
     pub fn told(&self) -> Told {
@@ -121,6 +127,7 @@ impl ApiError {
             ApiError::Unknown { what: Named::Stream, .. } => (S::NOT_FOUND, "unknown_stream"),
             ApiError::Unknown { what: Named::Group, .. } => (S::NOT_FOUND, "unknown_group"),
             ApiError::Unknown { what: Named::View, .. } => (S::NOT_FOUND, "unknown_view"),
+            ApiError::Unknown { what: Named::Decision, .. } => (S::NOT_FOUND, "unknown_decision"),
             ApiError::MethodNotAllowed { .. } => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             ApiError::BodyTimeout { .. } => (S::REQUEST_TIMEOUT, "body_timeout"),
             ApiError::BodyTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
@@ -134,6 +141,8 @@ impl ApiError {
             ApiError::Stopping => (S::SERVICE_UNAVAILABLE, "stopping"),
             ApiError::Durability(_) => (S::SERVICE_UNAVAILABLE, "durability_failed"),
             ApiError::TooOld(_) => (S::SERVICE_UNAVAILABLE, "too_old"),
+            ApiError::NoModel(_) => (S::SERVICE_UNAVAILABLE, "no_model"),
+            ApiError::NotLogged(_) => (S::SERVICE_UNAVAILABLE, "decision_not_logged"),
             ApiError::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -180,6 +189,12 @@ impl ApiError {
             ApiError::TooOld(_) => {
                 "the group's source has fallen behind; its definition says `else refuse`"
             }
+            ApiError::NoModel(_) => {
+                "`millrace run` reads the models of a project; this server was started without them"
+            }
+            ApiError::NotLogged(_) => {
+                "nothing was decided; free or mend the disk and start the server again"
+            }
             ApiError::Internal(_) => "the server's log says more",
         })
     }
@@ -190,6 +205,8 @@ impl ApiError {
             ApiError::Recovering
             | ApiError::Stopping
             | ApiError::Durability(_)
+            | ApiError::NoModel(_)
+            | ApiError::NotLogged(_)
             | ApiError::TooOld(_) => Some(NOT_READY),
             ApiError::BadRequest(_)
             | ApiError::BadTime { .. }

@@ -17,6 +17,7 @@ mod ask;
 mod body;
 mod client;
 mod dead_letters;
+mod decisions;
 mod definitions;
 mod error;
 mod events;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::StatusCode;
+use millrace_feature::plan::Outcome;
 
 use crate::route::Kind;
 
@@ -19,6 +20,10 @@ pub struct Meters {
     pub freshness: Histogram,
     /// From the head of a request to its answer, of features and views.
     pub reads: Histogram,
+    /// The same of decisions.
+    pub decisions: Histogram,
+    /// By decision and outcome, in the order of `Outcome::ALL`.
+    pub decided: Vec<[AtomicU64; Outcome::ALL.len()]>,
     pub connections: AtomicU64,
     pub connections_refused: AtomicU64,
     pub resubmitted: AtomicU64,
@@ -29,9 +34,14 @@ pub struct Meters {
 }
 
 impl Meters {
-    pub fn new(streams: usize) -> Meters {
+    pub fn new(streams: usize, decisions: usize) -> Meters {
         let counters = || (0..streams).map(|_| AtomicU64::default()).collect();
-        Meters { received: counters(), unknown_fields: counters(), ..Meters::default() }
+        Meters {
+            received: counters(),
+            unknown_fields: counters(),
+            decided: (0..decisions).map(|_| Default::default()).collect(),
+            ..Meters::default()
+        }
     }
 
     pub fn request(&self, kind: Kind, status: StatusCode) {

@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::Ordering;
 
+use millrace_feature::plan::Outcome;
 use millrace_stream::live::Status;
 
 use crate::ask;
@@ -94,6 +95,7 @@ fn http(page: &mut Page, service: &Service) {
         "From the head of a request to its answer, of features and views.",
         &meters.reads,
     );
+    decisions(page, service);
     let connections = meters.connections.load(Ordering::Relaxed);
     let refused = meters.connections_refused.load(Ordering::Relaxed);
     page.single("millrace_http_connections", "gauge", "Open connections.", connections);
@@ -123,6 +125,34 @@ fn http(page: &mut Page, service: &Service) {
         "Dead letters handed over again, since the start.",
         meters.resubmitted.load(Ordering::Relaxed),
     );
+}
+
+fn decisions(page: &mut Page, service: &Service) {
+    let meters = &service.meters;
+    page.histogram(
+        "millrace_decision_seconds",
+        "From the head of a request for a decision to its answer, which is logged by then.",
+        &meters.decisions,
+    );
+    let name = "millrace_decisions_total";
+    page.head(name, "counter", "Decisions that were answered, by outcome, since the start.");
+    for (decision, counts) in service.plan.decisions.iter().zip(&meters.decided) {
+        for (outcome, count) in Outcome::ALL.iter().zip(counts) {
+            let labels = [("decision", &*decision.name), ("outcome", outcome.name())];
+            page.line(name, &labels, count.load(Ordering::Relaxed));
+        }
+    }
+    if let Ok(ledger) = service.ledger() {
+        let bytes = ledger.bytes();
+        page.single("millrace_decision_log_bytes", "gauge", "Bytes of the decision log.", bytes);
+        let is_logged = u8::from(ledger.health().is_ok());
+        page.single(
+            "millrace_decisions_logged",
+            "gauge",
+            "1 while decisions are logged.",
+            is_logged,
+        );
+    }
 }
 
 fn engine(page: &mut Page, status: &Status) {

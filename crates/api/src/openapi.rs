@@ -1,10 +1,9 @@
 //! `GET /v1/openapi.json`: what this server takes and answers, by the names of its definitions.
 
 use millrace_event::{Field, KeyKind, Type};
-use millrace_feature::plan::{Group, Plan, View};
+use millrace_feature::plan::{Decision, Group, Plan, View};
+use millrace_serving::request_schema;
 use serde_json::{Map, Value, json};
-
-use crate::views::request_schema;
 
 /// The OpenAPI 3.1 document of a plan; equal for equal definitions.
 pub fn document(plan: &Plan) -> Vec<u8> {
@@ -28,6 +27,9 @@ pub fn document(plan: &Plan) -> Vec<u8> {
         schemas.insert(format!("request_{}", view.name), event_schema(&request.fields));
         let columns = view.columns.iter().map(|c| (&*c.name, &c.ty));
         schemas.insert(format!("view_{}", view.name), values_schema(columns));
+    }
+    for decision in &plan.decisions {
+        paths.insert(format!("/v1/decisions/{}", decision.name), post_decision(plan, decision));
     }
     fixed_paths(&mut paths);
     let document = json!({
@@ -119,6 +121,41 @@ fn post_view(view: &View) -> Value {
     } })
 }
 
+fn post_decision(plan: &Plan, decision: &Decision) -> Value {
+    let view = &plan.views[decision.view].name;
+    let request = reference(&format!("request_{view}"));
+    let scores = |models: &[usize]| {
+        let one = |m: &usize| (plan.models[*m].name.to_string(), reference("score"));
+        json!({ "type": "object", "properties": models.iter().map(one).collect::<Map<_, _>>() })
+    };
+    let text = json!({ "type": "string" });
+    let schema = json!({
+        "type": "object",
+        "required": ["decision", "id", "decided_at", "at", "outcome", "reason", "rule", "scores",
+            "shadow_scores", "features", "versions", "frontier"],
+        "properties": {
+            "decision": text,
+            "id": { "type": "string", "format": "uuid" },
+            "decided_at": { "type": "string", "format": "date-time" },
+            "at": { "type": "string", "format": "date-time" },
+            "outcome": { "type": "string", "enum": ["allow", "review", "block"] },
+            "reason": text,
+            "rule": { "type": ["integer", "null"], "minimum": 1 },
+            "scores": scores(&decision.scores),
+            "shadow_scores": scores(&decision.shadows),
+            "features": reference(&format!("view_{view}")),
+            "versions": { "type": "object" },
+            "frontier": { "type": "integer" },
+            "hint": text,
+        },
+    });
+    json!({ "post": {
+        "summary": format!("Decides {} for one event, and logs it", decision.name),
+        "requestBody": { "required": true, "content": content(request) },
+        "responses": answers(schema),
+    } })
+}
+
 fn answer_schema(what: &str, values: Value) -> Value {
     json!({
         "type": "object",
@@ -204,6 +241,27 @@ fn schema_of(ty: &Type, nullable: bool) -> Value {
     Value::Object(schema)
 }
 
+/// What a model says, and what made it say so.
+fn score_schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["score", "raw", "reasons"],
+        "properties": {
+            "score": { "type": ["number", "null"] },
+            "raw": { "type": ["number", "null"] },
+            "reasons": { "type": "array", "items": {
+                "type": "object",
+                "required": ["feature", "value", "contribution"],
+                "properties": {
+                    "feature": { "type": "string" },
+                    "value": {},
+                    "contribution": { "type": ["number", "null"] },
+                },
+            } },
+        },
+    })
+}
+
 fn shared_schemas() -> Map<String, Value> {
     let count = json!({ "type": "integer", "minimum": 0 });
     let shared = json!({
@@ -224,6 +282,7 @@ fn shared_schemas() -> Map<String, Value> {
                 },
             } },
         },
+        "score": score_schema(),
         "receipt": {
             "type": "object",
             "properties": {
@@ -275,7 +334,7 @@ fn fixed_paths(paths: &mut Map<String, Value>) {
     };
     for (path, method, operation) in [
         ("/v1/features", "post", with_body("The features of many groups and keys")),
-        ("/v1/definitions", "get", operation("Streams, groups and views, with their hashes")),
+        ("/v1/definitions", "get", operation("What is computed, scored and decided, with hashes")),
         ("/v1/openapi.json", "get", operation("This document")),
         ("/v1/dead-letters", "get", operation("The records that could not be read")),
         ("/v1/dead-letters/resubmit", "post", with_body("Hands dead letters over again")),

@@ -14,6 +14,7 @@ pub enum Route {
     Features { group: String, key: Vec<String> },
     ManyFeatures,
     View { view: String },
+    Decision { decision: String },
     Definitions,
     OpenApi,
     DeadLetters,
@@ -32,6 +33,7 @@ pub enum Kind {
     Features,
     ManyFeatures,
     View,
+    Decision,
     Definitions,
     OpenApi,
     DeadLetters,
@@ -46,11 +48,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 14] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Events,
         Kind::Features,
         Kind::ManyFeatures,
         Kind::View,
+        Kind::Decision,
         Kind::Definitions,
         Kind::OpenApi,
         Kind::DeadLetters,
@@ -70,6 +73,7 @@ impl Kind {
             Kind::Features => "/v1/features/{group}/{key}",
             Kind::ManyFeatures => "/v1/features",
             Kind::View => "/v1/views/{view}",
+            Kind::Decision => "/v1/decisions/{decision}",
             Kind::Definitions => "/v1/definitions",
             Kind::OpenApi => "/v1/openapi.json",
             Kind::DeadLetters => "/v1/dead-letters",
@@ -91,6 +95,7 @@ impl Kind {
             Kind::DeadLetters => &["stream", "reason", "from", "limit"],
             Kind::ManyFeatures
             | Kind::View
+            | Kind::Decision
             | Kind::Definitions
             | Kind::OpenApi
             | Kind::Resubmit
@@ -116,6 +121,7 @@ impl Route {
             Route::Features { .. } => Kind::Features,
             Route::ManyFeatures => Kind::ManyFeatures,
             Route::View { .. } => Kind::View,
+            Route::Decision { .. } => Kind::Decision,
             Route::Definitions => Kind::Definitions,
             Route::OpenApi => Kind::OpenApi,
             Route::DeadLetters => Kind::DeadLetters,
@@ -145,6 +151,9 @@ impl Route {
                 (Route::Features { group: group.to_owned(), key }, GET)
             }
             ["v1", "views", view] => (Route::View { view: view.to_owned() }, POST),
+            ["v1", "decisions", decision] => {
+                (Route::Decision { decision: decision.to_owned() }, POST)
+            }
             ["v1", "definitions"] => (Route::Definitions, GET),
             ["v1", "openapi.json"] => (Route::OpenApi, GET),
             ["v1", "dead-letters"] => (Route::DeadLetters, GET),

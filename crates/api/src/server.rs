@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use millrace_feature::plan::Plan;
+use millrace_ledger::Ledger;
 use millrace_store::{Access, FileDisk, Keys, StoreError};
 use millrace_stream::live::{Live, Recovery};
 use thiserror::Error;
@@ -102,6 +103,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// From now on decisions are logged here; to be called before [`Server::ready`].
+    pub fn log_decisions(&self, ledger: Ledger) {
+        self.service.log_decisions(ledger);
     }
 
     /// There is an engine: from now on requests are answered.

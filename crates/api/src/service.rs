@@ -9,6 +9,7 @@ use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use millrace_feature::plan::Plan;
+use millrace_ledger::{Ids, Ledger};
 use millrace_store::StoreError;
 use millrace_stream::live::{Live, Recovery, Replayed};
 
@@ -28,8 +29,8 @@ use crate::server::ServeError;
 use crate::settings::Settings;
 use crate::views::ViewDesk;
 use crate::{
-    ask, dead_letters, definitions, events, features, health, media, metrics, openapi, resubmit,
-    views,
+    ask, dead_letters, decisions, definitions, events, features, health, media, metrics, openapi,
+    resubmit, views,
 };
 
 /// How long a sender of events waits for its refusal when there are too many. One that sends again
@@ -52,6 +53,9 @@ pub struct Service {
     definitions: bytes::Bytes,
     openapi: bytes::Bytes,
     live: OnceLock<Live>,
+    ledger: OnceLock<Ledger>,
+    /// Of decisions.
+    pub ids: Ids,
     is_stopping: AtomicBool,
 }
 
@@ -66,13 +70,15 @@ impl Service {
             guard,
             admission: Admission::new(settings.limits),
             queue: Queue::default(),
-            meters: Meters::new(plan.streams.len()),
+            meters: Meters::new(plan.streams.len(), plan.decisions.len()),
             partitions: Partitions::default(),
             views: plan.views.iter().map(desk).collect(),
             marks: AllMarks::default(),
-            definitions: line(definitions::document(&plan)),
+            definitions: line(definitions::document(&plan, &settings.models)),
             openapi: line(openapi::document(&plan)),
             live: OnceLock::new(),
+            ledger: OnceLock::new(),
+            ids: Ids::default(),
             is_stopping: AtomicBool::new(false),
             plan,
             settings,
@@ -99,6 +105,18 @@ impl Service {
         // A second engine cannot come: the data directory has one owner.
         let _ = self.live.set(live);
         Ok(())
+    }
+
+    pub fn log_decisions(&self, ledger: Ledger) {
+        // A second one cannot come: the data directory has one owner.
+        let _ = self.ledger.set(ledger);
+    }
+
+    /// # Errors
+    /// [`ApiError::NotLogged`] where there is no decision log.
+    pub fn ledger(&self) -> Result<&Ledger, ApiError> {
+        let none = || ApiError::NotLogged("this server was started without a decision log".into());
+        self.ledger.get().ok_or_else(none)
     }
 
     pub fn stop(&self) {
@@ -143,6 +161,9 @@ impl Service {
         let is_read = matches!(kind, Kind::Features | Kind::ManyFeatures | Kind::View);
         if is_read && answer.status() == StatusCode::OK {
             self.meters.reads.observe(begun.elapsed(), 1);
+        }
+        if kind == Kind::Decision && answer.status() == StatusCode::OK {
+            self.meters.decisions.observe(begun.elapsed(), 1);
         }
         self.meters.request(kind, answer.status());
         if is_head {
@@ -205,6 +226,11 @@ impl Service {
                 let (live, _admitted) = self.admit_read()?;
                 let body = self.small_body(incoming, &head.headers)?;
                 views::view(self, live, &view, body).await.map(json)
+            }
+            Route::Decision { decision } => {
+                let (live, _admitted) = self.admit_read()?;
+                let body = self.small_body(incoming, &head.headers)?;
+                decisions::decide(self, live, &decision, body).await.map(json)
             }
             Route::ReplayLate => {
                 let Replayed { events, removed } = ask::replay_late(self.live()?).await?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use millrace_connector::Limits as RecordLimits;
+use millrace_serving::Models;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -19,6 +20,8 @@ pub struct Settings {
     /// What one event may cost.
     pub records: RecordLimits,
     pub limits: Limits,
+    /// What decisions score with.
+    pub models: Models,
 }
 
 impl Settings {
@@ -31,6 +34,7 @@ impl Settings {
             data_dir,
             records: RecordLimits::default(),
             limits: Limits::default(),
+            models: Models::default(),
         }
     }
 }

@@ -6,6 +6,8 @@ mod attempts;
 mod card_features;
 mod checkpoints;
 mod data;
+mod decisions;
+mod forest;
 mod http;
 mod latency;
 mod offer;
@@ -25,6 +27,7 @@ use crate::exit::Failure;
 #[command(after_help = "Examples:
   millrace bench card-features
   millrace bench latency
+  millrace bench decisions
   millrace bench overload
   millrace bench training-set")]
 pub struct Args {
@@ -36,6 +39,7 @@ pub struct Args {
 enum Command {
     CardFeatures(card_features::Args),
     Latency(latency::Args),
+    Decisions(decisions::Args),
     Overload(overload::Args),
     TrainingSet(training_set::Args),
     #[command(hide = true)]
@@ -46,6 +50,7 @@ pub fn bench(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::CardFeatures(args) => card_features::card_features(args),
         Command::Latency(args) => latency::latency(args),
+        Command::Decisions(args) => decisions::decisions(args),
         Command::Overload(args) => overload::overload(args),
         Command::TrainingSet(args) => training_set::training_set(args),
         Command::Phase(args) => phase::phase(args),

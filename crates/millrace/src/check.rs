@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use millrace_feature::plan::Plan;
 use millrace_feature::{Compiled, Severity, compile, render, render_json};
 
 use crate::config::Config;
 use crate::console::{counted, note, say};
 use crate::exit::Failure;
+use crate::models;
 use crate::project::{self, Place};
 
 /// Checks a project's definitions and configuration, and says what is wrong and how to mend it
@@ -32,7 +34,11 @@ pub fn check(args: &Args) -> Result<(), Failure> {
     if args.json {
         say!("{}", render_json(&diagnostics, &sources))?;
         let is_error = diagnostics.iter().any(|d| d.severity == Severity::Error);
-        return if is_error { Err(Failure::reported()) } else { Ok(()) };
+        return match plan {
+            Some(plan) if !is_error && args.paths.is_empty() => check_models(args, &plan),
+            _ if is_error => Err(Failure::reported()),
+            _ => Ok(()),
+        };
     }
     if !diagnostics.is_empty() {
         note!("{}", render(&diagnostics, &sources).trim_end());
@@ -41,6 +47,7 @@ pub fn check(args: &Args) -> Result<(), Failure> {
     if args.paths.is_empty() {
         let config = Config::of_project(&args.place.project)?;
         project::check_streams(&config, &plan)?;
+        check_models(args, &plan)?;
     }
     let features: usize = plan.groups.iter().map(|g| g.features.len()).sum();
     say!(
@@ -55,4 +62,9 @@ pub fn check(args: &Args) -> Result<(), Failure> {
         counted(plan.decisions.len(), "decision"),
         counted(plan.tests.len(), "test"),
     )
+}
+
+/// The files of the models are there, can be scored, and fit their views.
+fn check_models(args: &Args, plan: &Plan) -> Result<(), Failure> {
+    models::load(&args.place.project, plan).map(drop)
 }

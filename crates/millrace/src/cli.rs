@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::console::note;
 use crate::exit::Failure;
 use crate::{
-    backfill, bench, check, compute, dead_letters, demo, fmt, init, key, lift, model, replay, run,
-    test, training_set,
+    backfill, bench, check, compute, dead_letters, decision, demo, fmt, init, key, lift, model,
+    replay, run, test, training_set,
 };
 
 /// Live features from event streams: exact sliding windows, on one machine
@@ -36,6 +36,8 @@ enum Command {
     Key(key::Args),
     Model(model::Args),
     DeadLetters(dead_letters::Args),
+    Decision(decision::Args),
+    Audit(decision::AuditArgs),
 }
 
 pub fn main() -> ExitCode {
@@ -70,5 +72,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Key(args) => key::key(args),
         Command::Model(args) => model::model(args),
         Command::DeadLetters(args) => dead_letters::dead_letters(args),
+        Command::Decision(args) => decision::decision(args),
+        Command::Audit(args) => decision::audit(args),
     }
 }

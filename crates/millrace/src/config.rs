@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use millrace_connector::Limits;
 use millrace_event::Span;
+use millrace_ledger::LedgerSettings;
+use millrace_serving::Models;
 use millrace_store::Log;
 use millrace_stream::Settings;
 use millrace_stream::live::LiveSettings;
@@ -82,6 +84,7 @@ pub struct Storage {
     pub log_retain: Size,
     pub late_max: Size,
     pub dead_letters_max: Size,
+    pub decisions_max: Size,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -139,6 +142,7 @@ impl Default for Storage {
             log_retain: Size(live.log_retain_bytes),
             late_max: Size(live.late_max_bytes),
             dead_letters_max: Size(live.dead_letters_max_bytes),
+            decisions_max: Size(LedgerSettings::new(PathBuf::new()).bytes_max),
         }
     }
 }
@@ -200,6 +204,7 @@ impl Config {
         for (key, given) in [
             ("storage.late_max", self.storage.late_max),
             ("storage.dead_letters_max", self.storage.dead_letters_max),
+            ("storage.decisions_max", self.storage.decisions_max),
         ] {
             between(key, given.0, LOG_MIN, LOG_MAX)?;
         }
@@ -256,6 +261,7 @@ impl Config {
                 events_body_max: self.server.body_max.bytes(),
                 ..millrace_api::Limits::default()
             },
+            models: Models::default(),
         }
     }
 
@@ -303,7 +309,7 @@ mod tests {
     #[test]
     fn the_example_names_every_key() {
         let keys = "name history idle_after future_max memory_max inbox_max dir \
-                    checkpoint_every log_retain late_max dead_letters_max field_max \
+                    checkpoint_every log_retain late_max dead_letters_max decisions_max field_max \
                     record_max depth_max listen hosts origins connections_max body_max \
                     files delimiter";
         for key in keys.split_whitespace() {
@@ -356,6 +362,7 @@ mod tests {
             ("engine", "memory_max", "\"1048576B\"", "\"1125899906842624B\""),
             ("storage", "late_max", "\"1048576B\"", "\"1152921504606846976B\""),
             ("storage", "dead_letters_max", "\"1048576B\"", "\"1152921504606846976B\""),
+            ("storage", "decisions_max", "\"1048576B\"", "\"1152921504606846976B\""),
             ("limits", "depth_max", "1", "128"),
             ("server", "connections_max", "1", "1000000"),
             ("server", "body_max", "\"1024B\"", "\"134217728B\""),

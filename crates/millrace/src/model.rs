@@ -1,5 +1,6 @@
 //! `millrace model`: looks at model files, and scores and explains rows with them.
 
+mod add;
 mod rows;
 mod write;
 
@@ -12,7 +13,7 @@ use serde_json::json;
 use crate::compute::find_view;
 use crate::console::{counted, note, say};
 use crate::exit::Failure;
-use crate::project::{Place, shown};
+use crate::project::{Place, Project, shown};
 use rows::{Row, Rows};
 use write::Output;
 
@@ -51,6 +52,25 @@ With --view, every feature of the model that the view does not serve as it needs
         /// Print the result as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Takes a model file into the project: copies it, and declares it
+    #[command(after_help = "Examples:
+  millrace model add fraud.txt --name risk --view checkout
+  millrace model add fraud-2.txt --name risk --view checkout     a new file for the same model
+
+The file is copied to models/NAME.txt or .json, and its declaration is written to models.mill, where
+the model is not declared yet. A server takes it up when it starts.")]
+    Add {
+        /// The model file
+        file: PathBuf,
+        /// What it is called in decisions
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// The view whose columns are its features
+        #[arg(long, value_name = "NAME")]
+        view: String,
+        #[command(flatten)]
+        place: Place,
     },
     /// Scores each row of a file
     #[command(after_help = "Examples:
@@ -102,6 +122,7 @@ struct Scored {
 pub fn model(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Check { file, view, place, json } => check(file, view.as_deref(), place, *json),
+        Command::Add { file, name, view, place } => add::add(file, name, view, place),
         Command::Score { scored } => score(scored),
         Command::Explain { scored, exact, top } => explain(scored, *exact, *top),
     }
@@ -140,8 +161,11 @@ fn check(file: &Path, view: Option<&str>, place: &Place, json: bool) -> Result<(
 }
 
 fn mismatches(model: &Model, view: &str, place: &Place) -> Result<Vec<Mismatch>, Failure> {
-    let project = place.open()?;
-    let view = &project.plan.views[find_view(&project, view)?];
+    mismatches_of(model, &place.open()?, view)
+}
+
+fn mismatches_of(model: &Model, project: &Project, view: &str) -> Result<Vec<Mismatch>, Failure> {
+    let view = &project.plan.views[find_view(project, view)?];
     let inputs = view.columns.iter().map(|column| (&*column.name, &column.ty));
     Ok(model.check_inputs(&inputs.collect::<Vec<(&str, &Type)>>()))
 }

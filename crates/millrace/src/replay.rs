@@ -1,10 +1,13 @@
 //! `millrace replay`: events that came too late are applied after all.
 
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 
+use millrace_store::{Access, Disk, FileDisk};
 use millrace_stream::live::{Live, LiveError, Replayed};
 
 use crate::console::{counted, duration, note, say, spinner};
+use crate::decision;
 use crate::exit::Failure;
 use crate::project::DataPlace;
 use crate::remote::Remote;
@@ -52,7 +55,10 @@ fn on_data(place: &DataPlace) -> Result<Replayed, Failure> {
     let project = place.project.open()?;
     let dir = place.existing()?;
     let bar = spinner("opening the data");
-    let (live, recovery) = Live::open(project.plan.clone(), project.config.live(dir))?;
+    let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&dir, Access::Owner)?);
+    let settings = project.config.live(dir);
+    let (live, recovery) = Live::open_on(Arc::clone(&disk), project.plan.clone(), settings)?;
+    decision::note_start(&project, disk, &recovery)?;
     bar.finish_and_clear();
     recovery.notes.iter().for_each(|text| note!("{text}"));
     let keys = counted(recovery.keys as usize, "key");

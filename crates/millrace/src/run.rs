@@ -15,6 +15,7 @@ use std::sync::Arc;
 use millrace_api::{ServeError, Server};
 use millrace_event::{KeyKind, Type};
 use millrace_feature::plan::Plan;
+use millrace_store::{Access, Disk, FileDisk};
 use millrace_stream::live::{Live, Recovery};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -24,6 +25,7 @@ use crate::console::{counted, duration, note, say};
 use crate::exit::Failure;
 use crate::project::{DataPlace, Project};
 use crate::stop::Stop;
+use crate::{decision, models};
 
 /// Threads that answer requests; the engine has its own.
 const HTTP_THREADS: usize = 2;
@@ -58,10 +60,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let dir = args.place.data_dir()?;
     let listen = args.listen.unwrap_or(project.config.server.listen);
     let runtime = runtime()?;
-    let settings = project.config.server(dir.clone(), listen);
+    let models = models::load(&project.folder, &project.plan)?;
+    let mut settings = project.config.server(dir.clone(), listen);
+    settings.models = models.clone();
     let server = runtime.block_on(Server::start(Arc::clone(&project.plan), settings))?;
-    let (live, recovery) = Live::open(Arc::clone(&project.plan), project.config.live(dir))?;
+    // One lock for the engine and for the decisions.
+    let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&dir, Access::Owner)?);
+    let live_settings = project.config.live(dir.clone());
+    let (live, recovery) =
+        Live::open_on(Arc::clone(&disk), Arc::clone(&project.plan), live_settings)?;
     tell_recovery(&recovery);
+    let ledger = decision::ledger(&project, disk, dir, &models, &recovery)?;
+    server.log_decisions(ledger.clone());
     server.ready(live.clone(), &recovery)?;
     let following = follow::start(&project, &live, &recovery, &stop)?;
     let address = server.address();
@@ -74,6 +84,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if !runtime.block_on(server.stop()) {
         note!("some requests did not end in time and were cut off");
     }
+    ledger.close();
     // It also ends the wait of those who follow files for an engine that takes nothing.
     let closed = live.close();
     following.join();
@@ -164,6 +175,13 @@ pub fn examples(plan: &Plan, url: &str) -> Vec<String> {
         let (event, name) = (example_event(plan, view.stream), &view.name);
         lines.push(format!(
             "curl -s {url}/v1/views/{name} -H 'Content-Type: application/json' -d '{event}'"
+        ));
+    }
+    if let Some(decision) = plan.decisions.first() {
+        let event = example_event(plan, plan.views[decision.view].stream);
+        let name = &decision.name;
+        lines.push(format!(
+            "curl -s {url}/v1/decisions/{name} -H 'Content-Type: application/json' -d '{event}'"
         ));
     }
     lines.push(format!("curl -s {url}/metrics"));

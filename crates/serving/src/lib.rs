@@ -12,15 +12,21 @@
 //! (`fresh 500ms, else last good for 5m, else default`), and this crate is where it is kept.
 
 pub mod decision;
+mod encoding;
 mod freshness;
 mod group;
 mod key;
 pub mod model;
+mod request;
+mod scoring;
 mod served;
 mod view;
 
+pub use encoding::{Encoding, number};
 pub use freshness::{TooOld, Verdict, judge};
 pub use group::serve_group;
 pub use key::{KeyError, KeyPart, parse_key};
+pub use request::{complete_event, request_schema};
+pub use scoring::{Evaluation, Models, NotLoaded, Reason, Scored, Unfit};
 pub use served::{Served, ServedValue};
 pub use view::{ViewSources, serve_view};

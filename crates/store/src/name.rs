@@ -57,6 +57,10 @@ impl LogName {
     pub const LATE: LogName = LogName(Cow::Borrowed("late"));
     /// Records that could not be read as events, with the reason.
     pub const DEAD_LETTERS: LogName = LogName(Cow::Borrowed("dead-letters"));
+    /// Decisions that were answered, with all they were made of.
+    pub const DECISIONS: LogName = LogName(Cow::Borrowed("decisions"));
+    /// The starts of servers that decided: what their decisions' records mean.
+    pub const DECISION_RUNS: LogName = LogName(Cow::Borrowed("decision-runs"));
 
     /// # Errors
     /// When the text is empty, too long, has another character, or is the checkpoints' folder.

@@ -138,6 +138,11 @@ impl Engine {
         self.streams.iter_mut().for_each(|stream| stream.clock.idle_after = idle_after);
     }
 
+    /// From now on reads are exact this far behind the watermark, beyond what windows need anyway.
+    pub(crate) fn keep_history(&mut self, history: Span) {
+        self.settings.history = history;
+    }
+
     pub(crate) fn build(
         plan: Arc<Plan>,
         settings: Settings,

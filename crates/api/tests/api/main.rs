@@ -5,6 +5,7 @@
 
 mod access;
 mod dead_letters;
+mod decisions;
 mod documents;
 mod events;
 mod overload;

@@ -11,6 +11,7 @@ use millrace_api::{Server, Settings};
 use millrace_event::{Batch, EventTime, Key};
 use millrace_feature::plan::Plan;
 use millrace_feature::{SourceFile, compile};
+use millrace_ledger::Ledger;
 use millrace_stream::Answer;
 use millrace_stream::live::{Delivery, Live, LiveError, LiveSettings, ReadRequest, Recovery};
 use serde_json::Value;
@@ -85,6 +86,30 @@ impl World {
         change: impl FnOnce(&mut Settings, &mut LiveSettings),
         open: impl FnOnce(Arc<Plan>, LiveSettings) -> Result<(Live, Recovery), LiveError>,
     ) -> World {
+        World::built(folder, change, |plan, settings| {
+            open(plan, settings).map(|(live, recovery)| (live, recovery, None))
+        })
+    }
+
+    /// As [`World::opened`], with a decision log.
+    pub fn logging(
+        folder: TempDir,
+        change: impl FnOnce(&mut Settings, &mut LiveSettings),
+        open: impl FnOnce(Arc<Plan>, LiveSettings) -> Result<(Live, Recovery, Ledger), LiveError>,
+    ) -> World {
+        World::built(folder, change, |plan, settings| {
+            open(plan, settings).map(|(live, recovery, ledger)| (live, recovery, Some(ledger)))
+        })
+    }
+
+    fn built(
+        folder: TempDir,
+        change: impl FnOnce(&mut Settings, &mut LiveSettings),
+        open: impl FnOnce(
+            Arc<Plan>,
+            LiveSettings,
+        ) -> Result<(Live, Recovery, Option<Ledger>), LiveError>,
+    ) -> World {
         let dir: PathBuf = folder.path().join("data");
         let mut settings = Settings::local(dir.clone());
         let mut live_settings = LiveSettings { dir, ..LiveSettings::default() };
@@ -96,7 +121,10 @@ impl World {
             .build()
             .unwrap();
         let server = runtime.block_on(Server::start(Arc::clone(&plan), settings)).unwrap();
-        let (live, recovery) = open(Arc::clone(&plan), live_settings).unwrap();
+        let (live, recovery, ledger) = open(Arc::clone(&plan), live_settings).unwrap();
+        if let Some(ledger) = ledger {
+            server.log_decisions(ledger);
+        }
         server.ready(live.clone(), &recovery).unwrap();
         let address = server.address();
         World { plan, live, address, folder, runtime, server: Some(server) }

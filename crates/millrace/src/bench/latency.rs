@@ -23,15 +23,15 @@ use crate::console::{note, say, size, spinner};
 use crate::exit::Failure;
 
 /// Connections that send events, and as many that read.
-const CONNECTIONS: usize = 4;
+pub const CONNECTIONS: usize = 4;
 /// Events of one request: what a service gathers in a few milliseconds.
-const BATCH: u32 = 25;
+pub const BATCH: u32 = 25;
 /// Probes of freshness a second.
 const PROBES_PER_SECOND: f64 = 20.0;
 /// How long a probe may stay unseen.
 const PROBE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Load that is offered before anything is measured.
-const WARM_UP: Duration = Duration::from_secs(3);
+pub const WARM_UP: Duration = Duration::from_secs(3);
 /// Bare syncs before the load and after it, each of as many bytes as a batch of events.
 const SYNCS: usize = 200;
 const SYNC_BYTES: usize = 10 << 10;
@@ -79,7 +79,7 @@ pub struct Args {
 
 /// Moments at equal distances.
 #[derive(Clone, Copy, Debug)]
-struct Schedule {
+pub struct Schedule {
     start: Instant,
     measured_from: Instant,
     end: Instant,
@@ -90,7 +90,7 @@ struct Schedule {
 
 impl Schedule {
     /// One of `parts` that share a rate evenly.
-    fn part(
+    pub fn part(
         start: Instant,
         measured: Duration,
         per_second: f64,
@@ -123,13 +123,13 @@ impl Schedule {
 
 /// The time of events, which may run faster than the clock and ends at the present.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
-    end: Instant,
-    speed: u32,
+pub struct Pace {
+    pub end: Instant,
+    pub speed: u32,
 }
 
 impl Pace {
-    fn now(self) -> EventTime {
+    pub fn now(self) -> EventTime {
         let left = self.end.saturating_duration_since(Instant::now());
         let ahead = left.as_micros() as i64 * (i64::from(self.speed) - 1);
         now().minus(Span(ahead))
@@ -141,18 +141,18 @@ const MEMORY_SAMPLES: u32 = 10;
 
 /// What one kind of requests came to.
 #[derive(Debug, Default)]
-struct Tally {
-    latency: Sample,
+pub struct Tally {
+    pub latency: Sample,
     /// Requests or events that were served in the measured time.
-    served: u64,
-    refused: u64,
-    failed: u64,
+    pub served: u64,
+    pub refused: u64,
+    pub failed: u64,
     /// The first failure.
-    example: Option<String>,
+    pub example: Option<String>,
 }
 
 impl Tally {
-    fn absorb(&mut self, other: Tally) {
+    pub fn absorb(&mut self, other: Tally) {
         self.latency.append(other.latency);
         self.served += other.served;
         self.refused += other.refused;
@@ -344,7 +344,7 @@ fn verdict(failed: u64, probes: usize, example: Option<String>) -> Result<(), Fa
 }
 
 /// Asks at the moments of the schedule. `make` writes the request for the one of this number.
-fn ask_on_schedule(
+pub fn ask_on_schedule(
     server: SocketAddr,
     schedule: Schedule,
     worth: u64,
@@ -375,7 +375,7 @@ fn ask_on_schedule(
     Ok(tally)
 }
 
-fn send_events(
+pub fn send_events(
     server: SocketAddr,
     schedule: Schedule,
     pace: Pace,

@@ -47,16 +47,20 @@ impl Server {
                 })?;
                 Ok(Server { address, own: None })
             }
-            None => Server::start(folder),
+            None => Server::with(folder, &[]),
         }
     }
 
-    fn start(folder: &Path) -> Result<Server, Failure> {
+    /// A new one, whose project has these files as well.
+    pub fn with(folder: &Path, files: &[(&str, &str)]) -> Result<Server, Failure> {
         let folder = folder.join(format!("server-{}", std::process::id()));
         let project = folder.join("project");
         std::fs::create_dir_all(&project).map_err(Failure::io(&project))?;
-        for (name, text) in PROJECT.into_iter().chain([("millrace.toml", CONFIGURATION)]) {
+        let files = files.iter().copied().chain([("millrace.toml", CONFIGURATION)]);
+        for (name, text) in PROJECT.into_iter().chain(files) {
             let path = project.join(name);
+            let of_file = path.parent().unwrap_or(&project);
+            std::fs::create_dir_all(of_file).map_err(Failure::io(of_file))?;
             std::fs::write(&path, text).map_err(Failure::io(&path))?;
         }
         let program = std::env::current_exe().map_err(Failure::environment)?;
@@ -88,6 +92,30 @@ impl Server {
     /// Of the server's process; nothing for a server of somebody else.
     pub fn memory(&self) -> Option<Memory> {
         self.own.as_ref().and_then(|own| memory_of(own.child.id()).ok())
+    }
+
+    /// Ends it as `kill -9` does, and keeps its data; one of somebody else goes on.
+    pub fn kill(&mut self) {
+        if let Some(own) = &mut self.own {
+            let _ = own.child.kill();
+            let _ = own.child.wait();
+        }
+    }
+
+    /// What a command prints that works on the data of the server's project.
+    pub fn on_its_data(&self, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+        let Some(own) = &self.own else { return Ok(Vec::new()) };
+        let program = std::env::current_exe().map_err(Failure::environment)?;
+        let output = Command::new(&program)
+            .args(arguments)
+            .arg("--project")
+            .arg(own.folder.join("project"))
+            .arg("--data")
+            .arg(own.folder.join("data"))
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(Failure::io(&program))?;
+        Ok(output.stdout)
     }
 
     /// A folder on the disk that the server's data is on.

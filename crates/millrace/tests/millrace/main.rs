@@ -4,6 +4,7 @@
 
 mod compute;
 mod configuration;
+mod decisions;
 mod demo;
 mod key;
 mod lift;

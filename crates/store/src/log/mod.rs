@@ -222,6 +222,28 @@ impl Log {
         Ok(self.durable)
     }
 
+    /// Hands all records to the operating system: from then on a kill of this process loses none
+    /// of them, and readers without a [`Log`] see them. A loss of power may, before [`Log::sync`].
+    ///
+    /// # Errors
+    /// When the write failed: the log is closed.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        self.check_open()?;
+        let written = self.write();
+        self.remember(written)
+    }
+
+    /// Closes the last segment and begins the next, unless the last one has no record yet.
+    ///
+    /// # Errors
+    /// As [`Log::sync`].
+    pub fn begin_segment(&mut self) -> Result<(), StoreError> {
+        self.check_open()?;
+        let is_empty = self.segments.last() >= Some(&self.next);
+        let begun = if is_empty { Ok(()) } else { self.roll() };
+        self.remember(begun)
+    }
+
     /// Reads the durable records from an offset on.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod cycle;
 mod inbox;
 mod letters;
 mod owner;
+mod past;
 mod record;
 mod recovery;
 mod spill;
@@ -43,6 +44,7 @@ use committer::Progress;
 use inbox::{Inbox, Refused};
 pub use letters::rules_of;
 use owner::Message;
+pub use past::{Past, PastError};
 pub use record::{DeadEvent, PIECE_BYTES, PIECE_ROWS, Piece, RecordError, pieces};
 use threads::Started;
 
@@ -260,6 +262,10 @@ pub struct Recovery {
     pub epoch: u64,
     /// Records of the event log applied on top.
     pub replayed_records: u64,
+    /// Records of the event log applied in all: what is appended next gets this offset.
+    pub frontier: u64,
+    /// Groups whose definition is new or changed, so that they know nothing of what came before.
+    pub started_empty: Vec<String>,
     pub keys: u64,
     pub took: Duration,
     /// What the operator should know: a torn tail, a fall-back, groups that start empty.

@@ -51,7 +51,7 @@ pub(super) struct Meta {
 const VERSION: u32 = 1;
 
 /// Keys looked at after each record that is applied, per group and shard.
-const SWEEP_KEYS: usize = 16;
+pub(super) const SWEEP_KEYS: usize = 16;
 
 /// A log with a limit has about so many segments when it is full.
 const SEGMENTS_MIN: u64 = 8;
@@ -146,6 +146,7 @@ pub(super) fn recover(
                 restore(meta, &checkpoints, &plan, settings, &mut counters, &mut live)?;
             recovery.keys = restored.keys;
             if !settings.backfill {
+                recovery.started_empty.clone_from(&restored.started_empty);
                 recovery.notes.extend(restored.started_empty.iter().map(|group| {
                     format!(
                         "features `{group}` are new or changed, or the program that wrote the \
@@ -172,6 +173,7 @@ pub(super) fn recover(
     engine.judge_by(settings.engine.future_max, settings.engine.idle_after);
     count_letters(&mut counters, &mut logs.dead, letters, &mut recovery)?;
     recovery.positions.clone_from(&counters.positions);
+    recovery.frontier = counters.next;
     recovery.took = started.elapsed();
     Ok(Recovered { engine, counters, logs, checkpointer, disk, recovery })
 }
@@ -233,7 +235,7 @@ fn backfill(
 }
 
 /// 128 random bits from the standard library's own source of hash keys.
-fn secret() -> [u8; 16] {
+pub(super) fn secret() -> [u8; 16] {
     use std::hash::{BuildHasher, RandomState};
     let word = || RandomState::new().hash_one(0u8).to_le_bytes();
     let (a, b) = (word(), word());

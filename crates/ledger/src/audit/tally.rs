@@ -1,0 +1,80 @@
+use std::collections::BTreeMap;
+
+use millrace_event::EventTime;
+
+use super::Obstacle;
+use crate::comparison::{Difference, Part};
+use crate::entries::Entry;
+use crate::id::DecisionId;
+
+/// Differences of one part that are told one by one.
+const EXAMPLES_MAX: usize = 3;
+
+/// What an audit found.
+#[derive(Clone, Debug, Default)]
+pub struct Audit {
+    /// In the period; each is in exactly one of the four below.
+    pub decisions: u64,
+    /// Recomputed in whole, with the same bits.
+    pub agreed: u64,
+    /// Recomputed, with at least one difference.
+    pub differed: u64,
+    /// Recomputed in part, which agrees.
+    pub in_part: u64,
+    pub not_recomputed: u64,
+    /// Values, scores and outcomes that were compared.
+    pub compared: u64,
+    /// Decisions by what stood in the way of them or of a part of them.
+    pub obstacles: BTreeMap<Obstacle, u64>,
+    pub differences: BTreeMap<Part, Tally>,
+    /// Older decisions that are not in the log any more.
+    pub removed: u64,
+}
+
+/// How often one part differed.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub count: u64,
+    pub examples: Vec<(DecisionId, EventTime, Difference)>,
+}
+
+impl Audit {
+    /// Whether all that was compared agrees.
+    pub fn is_clean(&self) -> bool {
+        self.differed == 0
+    }
+
+    pub(super) fn count(
+        &mut self,
+        entry: &Entry,
+        obstacles: &[Obstacle],
+        differences: &[Difference],
+    ) {
+        let (record, form) = (&entry.record, entry.form());
+        self.decisions += 1;
+        for obstacle in obstacles {
+            *self.obstacles.entry(obstacle.clone()).or_default() += 1;
+        }
+        let is_part =
+            |o: &Obstacle| matches!(o, Obstacle::Model { .. } | Obstacle::Decision { .. });
+        let is_compared = obstacles.iter().all(is_part);
+        if is_compared {
+            let all = form.columns.len() + form.scores.len() + form.shadows.len() + 1;
+            self.compared += (all - obstacles.len().min(all)) as u64;
+        }
+        for difference in differences {
+            let tally = self.differences.entry(difference.part.clone()).or_default();
+            tally.count += 1;
+            if tally.examples.len() < EXAMPLES_MAX {
+                tally.examples.push((record.id, record.decided_at, difference.clone()));
+            }
+        }
+        let counter = match (is_compared, differences.is_empty(), obstacles.is_empty()) {
+            (false, ..) => &mut self.not_recomputed,
+            (true, false, _) => &mut self.differed,
+            (true, true, true) => &mut self.agreed,
+            (true, true, false) => &mut self.in_part,
+        };
+        *counter += 1;
+    }
+}

@@ -1,0 +1,302 @@
+//! The writer: takes records, hands them to the operating system many at a time, and only then lets
+//! them be answered.
+//!
+//! ```text
+//!  requests ─▶ queue ─▶ writer thread: append, write ─▶ answer
+//!                          │  every second a sync, off this thread (see `housekeeper`)
+//!                          └▶ closed segments ─▶ Parquet
+//! ```
+//!
+//! A kill of the process loses no decision that was answered. A loss of power may take those of the
+//! last second: waiting for the disk would make each decision as slow as the disk is.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use millrace_store::{Disk, Log, LogConfig, LogName, Offset, StoreError};
+use thiserror::Error;
+
+use crate::error::LedgerError;
+use crate::housekeeper;
+use crate::record::Record;
+use crate::run::Run;
+
+/// Records that may wait to be written; beyond it callers are told to come back.
+const QUEUE_MAX: usize = 4_096;
+/// At most this many share one write.
+const GROUP_MAX: usize = 256;
+/// How often the writer looks after its segments when nothing comes.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How decisions are kept.
+#[derive(Clone, Debug)]
+pub struct LedgerSettings {
+    /// The data directory.
+    pub dir: PathBuf,
+    /// Bytes of the log that are kept, and as many of Parquet files; beyond it the oldest go.
+    pub bytes_max: u64,
+    /// A segment is closed when it is this large, or this long after the one before it.
+    pub segment_bytes: u64,
+    pub segment_time: Duration,
+    /// How often what was written is made to survive a loss of power.
+    pub sync_every: Duration,
+}
+
+impl LedgerSettings {
+    pub fn new(dir: PathBuf) -> LedgerSettings {
+        LedgerSettings {
+            dir,
+            bytes_max: 10 << 30,
+            segment_bytes: 32 << 20,
+            segment_time: Duration::from_secs(3_600),
+            sync_every: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Why a decision is not in the log, and must not be answered.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum NotLogged {
+    #[error("too many decisions wait to be logged")]
+    Busy,
+    #[error("decisions cannot be logged: {0}")]
+    Failed(String),
+    #[error("the decision log is closed")]
+    Closed,
+}
+
+/// Called once, on the writer's thread, when the record is written or is not: it must not block.
+pub type Written = Box<dyn FnOnce(Result<(), NotLogged>) + Send>;
+
+enum Message {
+    Record { record: Vec<u8>, written: Written },
+    Close,
+}
+
+/// A handle to the writer; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    sender: SyncSender<Message>,
+    progress: Arc<Progress>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    run: u64,
+}
+
+/// What the threads see of each other.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Behind the last record that the operating system has, and the first of the last segment.
+    pub written: AtomicU64,
+    pub segment: AtomicU64,
+    /// Behind the last record that survives a loss of power.
+    pub synced: AtomicU64,
+    /// Behind the last record that is in a Parquet file.
+    pub exported: AtomicU64,
+    pub bytes: AtomicU64,
+    /// Why nothing is logged any more.
+    pub failed: OnceLock<String>,
+    /// The writer has ended.
+    pub closed: OnceLock<()>,
+}
+
+impl Progress {
+    pub fn fail(&self, cause: &str) {
+        if self.failed.set(cause.to_owned()).is_ok() {
+            tracing::error!(cause, "decisions can no longer be logged");
+        }
+    }
+}
+
+impl Ledger {
+    /// Opens the log, notes the start of a server, and begins to take decisions.
+    ///
+    /// # Errors
+    /// When the log is damaged, or cannot be written.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        settings: LedgerSettings,
+        run: &Run,
+    ) -> Result<Ledger, LedgerError> {
+        let number = note_start(Arc::clone(&disk), run)?;
+        let config = LogConfig { segment_bytes: settings.segment_bytes };
+        let (log, opened) = Log::open(Arc::clone(&disk), &LogName::DECISIONS, config, Offset(0))?;
+        if let Some(torn) = opened.torn {
+            let bytes = torn.bytes;
+            tracing::warn!(bytes, "an unfinished write of the decision log was cut off");
+        }
+        let progress = Arc::new(Progress::default());
+        look_at(&log, &progress);
+        let (sender, queue) = sync_channel(QUEUE_MAX);
+        let mut threads = housekeeper::start(&disk, &settings, &progress)?;
+        let writer =
+            Writer { log, progress: Arc::clone(&progress), settings, begun: Instant::now() };
+        threads.push(housekeeper::spawn("decisions", &progress, move || writer.run(&queue))?);
+        let threads = Arc::new(Mutex::new(threads));
+        Ok(Ledger { sender, progress, threads, run: number })
+    }
+
+    /// The number of this start, for its records.
+    pub fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// Logs a decision. It may be answered when `written` is told so.
+    ///
+    /// # Errors
+    /// [`NotLogged`]; `written` is then dropped uncalled.
+    pub fn append(&self, record: &Record, written: Written) -> Result<(), NotLogged> {
+        self.health()?;
+        let message = Message::Record { record: record.encode(), written };
+        self.sender.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => NotLogged::Busy,
+            TrySendError::Disconnected(_) => NotLogged::Closed,
+        })
+    }
+
+    /// Whether decisions are logged.
+    ///
+    /// # Errors
+    /// [`NotLogged::Failed`] when they are not.
+    pub fn health(&self) -> Result<(), NotLogged> {
+        match self.progress.failed.get() {
+            Some(cause) => Err(NotLogged::Failed(cause.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of the log.
+    pub fn bytes(&self) -> u64 {
+        self.progress.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Ledger {
+    /// Writes what waits, makes all of it durable, and ends the threads. Whoever comes later is told
+    /// [`NotLogged::Closed`].
+    pub fn close(&self) {
+        // A writer that has ended already needs no word.
+        let _ = self.sender.send(Message::Close);
+        let threads = self.threads.lock().map(|mut t| std::mem::take(&mut *t)).unwrap_or_default();
+        for thread in threads.into_iter().rev() {
+            thread.thread().unpark();
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Notes a start, and gives its number: also where nothing is decided, since what an engine began
+/// with is part of what later ones hold.
+///
+/// # Errors
+/// When the log of starts is damaged, or cannot be written.
+pub fn note_start(disk: Arc<dyn Disk>, run: &Run) -> Result<u64, LedgerError> {
+    let (mut runs, _) = Log::open(disk, &LogName::DECISION_RUNS, LogConfig::default(), Offset(0))?;
+    let number = runs.append(&[&run.encode()])?.start.0;
+    runs.close()?;
+    Ok(number)
+}
+
+/// The only one that appends.
+struct Writer {
+    log: Log,
+    progress: Arc<Progress>,
+    settings: LedgerSettings,
+    /// When the last segment was begun.
+    begun: Instant,
+}
+
+impl Writer {
+    fn run(mut self, queue: &Receiver<Message>) {
+        let mut is_open = true;
+        while is_open {
+            let mut group = Vec::new();
+            match queue.recv_timeout(TICK) {
+                Ok(first) => {
+                    let more = queue.try_iter().take(GROUP_MAX - 1);
+                    for message in std::iter::once(first).chain(more) {
+                        match message {
+                            Message::Record { record, written } => group.push((record, written)),
+                            Message::Close => is_open = false,
+                        }
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => is_open = false,
+            }
+            self.write(group);
+            self.look_after_segments();
+        }
+        if let Err(error) = self.log.close() {
+            tracing::error!(%error, "closing the decision log");
+        }
+        // A second time cannot be.
+        let _ = self.progress.closed.set(());
+    }
+
+    fn write(&mut self, group: Vec<(Vec<u8>, Written)>) {
+        if group.is_empty() {
+            return;
+        }
+        let logged = match self.progress.failed.get() {
+            Some(_) => Ok(()),
+            None => self.append(&group),
+        };
+        if let Err(error) = logged {
+            self.progress.fail(&error.to_string());
+        }
+        look_at(&self.log, &self.progress);
+        let failure = self.progress.failed.get();
+        for (_, written) in group {
+            written(failure.map_or(Ok(()), |cause| Err(NotLogged::Failed(cause.clone()))));
+        }
+    }
+
+    fn append(&mut self, group: &[(Vec<u8>, Written)]) -> Result<(), StoreError> {
+        for (record, _) in group {
+            self.log.append(&[record])?;
+        }
+        self.log.flush()
+    }
+
+    fn look_after_segments(&mut self) {
+        if self.progress.failed.get().is_some() {
+            return;
+        }
+        let segment = self.log.segments().last().copied();
+        let kept = self.keep_segments();
+        if let Err(error) = kept {
+            self.progress.fail(&error.to_string());
+        }
+        if self.log.segments().last().copied() != segment {
+            self.begun = Instant::now();
+        }
+        look_at(&self.log, &self.progress);
+    }
+
+    fn keep_segments(&mut self) -> Result<(), StoreError> {
+        if self.begun.elapsed() >= self.settings.segment_time {
+            self.log.begin_segment()?;
+            self.begun = Instant::now();
+        }
+        let exported = Offset(self.progress.exported.load(Ordering::Relaxed));
+        let before = self.log.first();
+        let keep = self.log.within(self.settings.bytes_max).min(exported);
+        if keep > before && self.log.remove_before(keep)? > 0 {
+            let removed = self.log.first().0 - before.0;
+            tracing::info!(removed, "the oldest decisions were removed from their log");
+        }
+        Ok(())
+    }
+}
+
+fn look_at(log: &Log, progress: &Progress) {
+    let segment = log.segments().last().copied().unwrap_or_default();
+    progress.segment.store(segment.0, Ordering::Relaxed);
+    progress.written.store(log.next().0, Ordering::Release);
+    progress.bytes.store(log.bytes(), Ordering::Relaxed);
+}
