@@ -53,6 +53,30 @@ fn a_log_is_read_again_after_a_restart() {
 }
 
 #[test]
+fn what_was_flushed_is_seen_by_others_and_segments_begin_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = LogConfig::default();
+    let (mut log, _) =
+        Log::open(owner(folder.path()), &LogName::DECISIONS, config, Offset(0)).unwrap();
+    log.begin_segment().unwrap();
+    assert_eq!(log.segments(), [Offset(0)], "an empty segment is the next one");
+    log.append(&[b"a", b"b"]).unwrap();
+    let seen = || {
+        let reads = Arc::new(FileDisk::open(folder.path(), Access::Read).unwrap());
+        let mut reader = LogReader::open(reads, &LogName::DECISIONS, Offset(0)).unwrap();
+        std::iter::from_fn(|| reader.next_record().unwrap().map(|(at, _)| at.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(), [0; 0]);
+    log.flush().unwrap();
+    assert_eq!((seen(), log.durable()), (vec![0, 1], Offset(0)));
+    log.begin_segment().unwrap();
+    log.append(&[b"c"]).unwrap();
+    log.flush().unwrap();
+    assert_eq!((seen(), log.durable()), (vec![0, 1, 2], Offset(2)));
+    assert_eq!(log.segments(), [Offset(0), Offset(2)]);
+}
+
+#[test]
 fn a_checkpoint_is_read_again_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let config = CheckpointsConfig::default();
