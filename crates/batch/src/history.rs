@@ -141,6 +141,11 @@ impl History {
             Ok(())
         })?;
         scatter.make_room()?;
+        if let Some(labelling) = &mut scatter.job.labelling
+            && !labelling.is_given
+        {
+            labelling.cutoff = labelling.cutoff.min(self.sequencer.greatest());
+        }
         Ok(Scattered::new(self.scatter))
     }
 }

@@ -35,6 +35,8 @@ pub struct Labelling {
     pub label: usize,
     /// What was known at this time.
     pub cutoff: EventTime,
+    /// Whether that is so even if no event came as late: else, nothing is known beyond the last.
+    pub is_given: bool,
 }
 
 /// Why a training set cannot be had.

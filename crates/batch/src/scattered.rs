@@ -180,7 +180,7 @@ fn put_together(
     let mut columns = vec![own(schema.id), own(schema.time)];
     columns.extend(view_columns(view, fields, features, rows));
     columns.extend(job.fields.iter().map(|field| own(*field)));
-    if let Some(Labelling { label, cutoff }) = job.labelling {
+    if let Some(Labelling { label, cutoff, .. }) = job.labelling {
         let told: Vec<Column> = told.into_iter().flatten().collect();
         let definition = &job.plan.labels[label];
         let times = fields[schema.time].as_words();

@@ -184,7 +184,7 @@ fn labels_are_what_is_known_at_the_cutoff() {
     let mut seen = [0; 3];
     for (label, among) in [(0, true), (1, false)] {
         for cutoff in [0, 100, 250, 420, 900] {
-            let labelling = Labelling { label, cutoff: EventTime(cutoff * MINUTE) };
+            let labelling = Labelling { label, cutoff: EventTime(cutoff * MINUTE), is_given: true };
             for memory in [0, 1 << 30] {
                 let job = Job { memory, ..job(&plan, EVERYTHING, Some(labelling)) };
                 let rows = run(job, Arc::new(Paper::default()), &events).unwrap();
@@ -211,6 +211,23 @@ fn labels_are_what_is_known_at_the_cutoff() {
         }
     }
     assert!(seen.iter().all(|n| *n > 100), "{seen:?}");
+}
+
+#[test]
+fn what_lies_behind_the_last_event_is_not_known() {
+    let plan = plan();
+    let labelling = Labelling { label: 1, cutoff: EventTime::MAX, is_given: false };
+    let payments = payments(&mut Prng::new(7), 400);
+    let report = vec![Value::Int(1), time(390), text("p395".to_owned())];
+    let events = [(0, payments), (2, vec![report])];
+    let rows = run(job(&plan, EVERYTHING, Some(labelling)), Arc::new(NoScratch), &events).unwrap();
+    let labels: Vec<&Value> = rows.iter().map(|row| &row[4]).collect();
+    // The last event is of minute 399, and labels take two hours to mature.
+    assert!(labels[..280].iter().all(|label| **label == Value::Bool(false)));
+    assert!(labels[280..].iter().enumerate().all(|(n, label)| match n {
+        115 => **label == Value::Bool(true),
+        _ => label.is_null(),
+    }));
 }
 
 #[test]
@@ -258,7 +275,7 @@ fn rows_are_handed_over_alike_whatever_the_memory() {
 #[test]
 fn a_stream_that_only_labels_holds_nothing_back() {
     let plan = plan();
-    let labelling = Labelling { label: 1, cutoff: EventTime::MAX };
+    let labelling = Labelling { label: 1, cutoff: EventTime::MAX, is_given: false };
     let payments = payments(&mut Prng::new(7), 400);
     let patient = |labelling| {
         let settings = Settings { pending_max: 20, ..job(&plan, EVERYTHING, None).settings };

@@ -181,9 +181,8 @@ impl Auditor {
     fn decide(&self, entry: &Entry, vector: &[Served]) -> Recomputed {
         let (record, form, plan) = (&entry.record, entry.form(), &self.plan);
         let mut recomputed = Recomputed::default();
-        let Some(view) = plan.view(&form.view).and_then(|view| plan.views.get(view)) else {
-            return recomputed;
-        };
+        let Some(index) = plan.view(&form.view) else { return recomputed };
+        let view = &plan.views[index];
         let served: Vec<ServedValue<'_>> = view
             .columns
             .iter()
@@ -203,7 +202,7 @@ impl Auditor {
         }
         let mut score = |models: &[ModelForm]| -> Vec<Option<Score>> {
             let one = |form: &ModelForm| {
-                let score = self.score(form, &served);
+                let score = self.score(index, form, &served);
                 if score.is_none() {
                     recomputed.obstacles.push(Obstacle::Model { model: form.name.clone() });
                 }
@@ -229,8 +228,12 @@ impl Auditor {
     }
 
     /// By the model of this name, if it is the one that the record names.
-    fn score(&self, form: &ModelForm, served: &[ServedValue<'_>]) -> Option<Score> {
+    fn score(&self, view: usize, form: &ModelForm, served: &[ServedValue<'_>]) -> Option<Score> {
         let model = self.plan.model(&form.name)?;
+        // A model that now takes another view would read its columns in this one's vector.
+        if self.plan.models[model].view != view {
+            return None;
+        }
         let is_same =
             self.models.get(model).is_some_and(|m| format!("{:#}", m.hash()) == form.hash);
         if is_same { self.models.score(model, served) } else { None }
@@ -248,8 +251,8 @@ impl Auditor {
             if run.started_empty.iter().any(|empty| empty == group) {
                 return true;
             }
-            // It applied the whole event log to what is defined.
-            if run.epoch == 0 {
+            // It applied the whole event log to what is defined, or to this group.
+            if run.epoch == 0 || run.backfilled.iter().any(|filled| filled == group) {
                 return false;
             }
         }

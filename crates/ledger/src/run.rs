@@ -27,6 +27,9 @@ pub struct Run {
     pub definitions: String,
     /// Groups that knew nothing of the events before this frontier.
     pub started_empty: Vec<String>,
+    /// Groups that were computed from the whole event log by this start.
+    #[serde(default)]
+    pub backfilled: Vec<String>,
     pub decisions: Vec<DecisionForm>,
 }
 
@@ -46,6 +49,7 @@ impl Run {
             epoch: recovery.epoch,
             definitions: hex(&plan.hash),
             started_empty: recovery.started_empty.clone(),
+            backfilled: recovery.backfilled.clone(),
             decisions: (0..plan.decisions.len())
                 .map(|d| DecisionForm::of(plan, models, d))
                 .collect(),

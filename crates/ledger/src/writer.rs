@@ -63,6 +63,11 @@ impl LedgerSettings {
 pub enum NotLogged {
     #[error("too many decisions wait to be logged")]
     Busy,
+    #[error(
+        "this decision has {bytes} bytes with all it was made of, and a record of the log has at \
+         most {max}; give the view fewer or shorter lists and strings"
+    )]
+    TooLarge { bytes: usize, max: usize },
     #[error("decisions cannot be logged: {0}")]
     Failed(String),
     #[error("the decision log is closed")]
@@ -150,7 +155,13 @@ impl Ledger {
     /// [`NotLogged`]; `written` is then dropped uncalled.
     pub fn append(&self, record: &Record, written: Written) -> Result<(), NotLogged> {
         self.health()?;
-        let message = Message::Record { record: record.encode(), written };
+        let record = record.encode();
+        let (bytes, max) = (record.len(), Log::RECORD_BYTES_MAX);
+        // It would be refused as well when it is written, and others of its group with it.
+        if bytes > max {
+            return Err(NotLogged::TooLarge { bytes, max });
+        }
+        let message = Message::Record { record, written };
         self.sender.try_send(message).map_err(|error| match error {
             TrySendError::Full(_) => NotLogged::Busy,
             TrySendError::Disconnected(_) => NotLogged::Closed,

@@ -1,9 +1,13 @@
 //! `millrace backfill`: new features are computed from the events that came before them.
 
+use std::sync::Arc;
+
+use millrace_store::{Access, Disk, FileDisk};
 use millrace_stream::live::{Live, LiveSettings};
 use serde_json::json;
 
 use crate::console::{counted, duration, note, say, spinner};
+use crate::decision;
 use crate::exit::Failure;
 use crate::project::DataPlace;
 
@@ -27,9 +31,11 @@ pub struct Args {
 pub fn backfill(args: &Args) -> Result<(), Failure> {
     let project = args.place.project.open()?;
     let dir = args.place.existing()?;
+    let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&dir, Access::Owner)?);
     let settings = LiveSettings { backfill: true, ..project.config.live(dir) };
     let bar = spinner("computing new features from the log");
-    let (live, recovery) = Live::open(project.plan.clone(), settings)?;
+    let (live, recovery) = Live::open_on(Arc::clone(&disk), project.plan.clone(), settings)?;
+    decision::note_start(&project, disk, &recovery)?;
     bar.finish_and_clear();
     recovery.notes.iter().for_each(|text| note!("{text}"));
     // The last checkpoint holds what was computed.

@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::console::note;
 use crate::exit::Failure;
 use crate::{
-    backfill, bench, check, compute, dead_letters, decision, demo, fmt, init, key, lift, model,
-    replay, run, test, training_set,
+    backfill, backtest, bench, check, compute, dead_letters, decision, demo, fmt, init, key, lift,
+    model, replay, run, test, training_set,
 };
 
 /// Live features from event streams: exact sliding windows, on one machine
@@ -32,6 +32,7 @@ enum Command {
     Lift(lift::Args),
     Bench(bench::Args),
     Backfill(backfill::Args),
+    Backtest(backtest::Args),
     Replay(replay::Args),
     Key(key::Args),
     Model(model::Args),
@@ -68,6 +69,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Lift(args) => lift::lift(args),
         Command::Bench(args) => bench::bench(args),
         Command::Backfill(args) => backfill::backfill(args),
+        Command::Backtest(args) => backtest::backtest(args),
         Command::Replay(args) => replay::replay(args),
         Command::Key(args) => key::key(args),
         Command::Model(args) => model::model(args),

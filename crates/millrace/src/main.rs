@@ -1,6 +1,7 @@
 //! The program: arguments, configuration, wiring, signals, exit codes; no business rule.
 
 mod backfill;
+mod backtest;
 mod bench;
 mod check;
 mod cli;

@@ -12,17 +12,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use millrace_batch::{BatchError, History, Job, Labelling, Scratch, TrainingRows};
+use millrace_batch::{BatchError, History, Job, Labelling, Scattered, Scratch, TrainingRows};
 use millrace_event::{EventTime, Type};
 use millrace_feature::plan::Plan;
-use millrace_stream::PartitionId;
 use millrace_stream::live::now;
 
 use crate::compute::find_view;
 use crate::config::{Size, did_you_mean};
 use crate::console;
 use crate::exit::Failure;
-use crate::history::{self, Block, Letters, PROGRESS, Reading, Sources, Summary, Table};
+use crate::history::{self, Letters, PROGRESS, Reading, Sources, Summary, Table};
 use crate::project::{Place, Project};
 use crate::stop::Stop;
 use scratch::ScratchFile;
@@ -56,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "LABEL")]
     label: Option<String>,
     /// What is known of the label at this time; --to and as long as the label takes to mature, if
-    /// not given
+    /// not given, but nothing beyond the last event
     #[arg(long, value_name = "TIME", requires = "label")]
     label_at: Option<When>,
     /// Features as they were so long before each event
@@ -96,9 +95,10 @@ pub fn training_set(args: &Args) -> Result<(), Failure> {
     let letters = Letters::path_beside(&args.output);
     args.reading.keep_apart(&project, [args.output.as_path(), letters.as_path()])?;
     let mut letters = Letters::at(letters)?;
-    let work = Work { args, project: &project, threads: args.reading.threads()?, stop: &stop };
+    let work = Work { args, threads: args.reading.threads()?, stop: &stop };
     let history = History::new(job.clone(), work.scratch()?);
-    let scattered = work.read(history, &mut letters, &mut summary)?;
+    let reading = (&project, &args.reading, work.threads);
+    let scattered = read(reading, history, Some(&mut letters), &mut summary, &stop)?;
     summary.rows = work.write(&job, scattered)?;
     letters.finish()?;
     summary.took = begun.elapsed();
@@ -153,7 +153,7 @@ impl Args {
         let definition = &plan.labels[label];
         let mature = if end == EventTime::MAX { end } else { end.plus(definition.matures) };
         let cutoff = self.label_at.map_or(mature, |When(time)| time);
-        Ok(Some(Labelling { label, cutoff }))
+        Ok(Some(Labelling { label, cutoff, is_given: self.label_at.is_some() }))
     }
 }
 
@@ -179,7 +179,6 @@ pub fn find_label(plan: &Plan, name: &str, view: usize) -> Result<usize, Failure
 /// One run of the command.
 struct Work<'a> {
     args: &'a Args,
-    project: &'a Project,
     threads: usize,
     stop: &'a Stop,
 }
@@ -191,35 +190,7 @@ impl Work<'_> {
         Ok(Arc::new(ScratchFile::in_folder(folder)))
     }
 
-    fn read(
-        &self,
-        mut history: History,
-        letters: &mut Letters,
-        summary: &mut Summary,
-    ) -> Result<millrace_batch::Scattered, Failure> {
-        let streams = 0..self.project.plan.streams.len();
-        let needs: Vec<bool> = streams.map(|stream| history.needs(stream)).collect();
-        let partition = |stream: usize, name: &str| history.partition(stream, name);
-        let reading = &self.args.reading;
-        let mut sources = Sources::open(self.project, reading, self.threads, &needs, partition)?;
-        sources.streams().for_each(|(index, name)| summary.add_stream(index, name));
-        let bar = console::progress("reading", PROGRESS);
-        while let Some((partition, block)) = sources.next(|p| history.reached(p))? {
-            self.check()?;
-            match block {
-                Some(block) => push(&mut history, partition, &block, (letters, summary))?,
-                None => history.close(partition)?,
-            }
-            bar.set_position((sources.fraction() * PROGRESS as f64) as u64);
-        }
-        for (index, stream) in &mut summary.streams {
-            stream.counts = history.counts(*index);
-        }
-        bar.finish_and_clear();
-        Ok(history.finish()?)
-    }
-
-    fn write(&self, job: &Job, scattered: millrace_batch::Scattered) -> Result<u64, Failure> {
+    fn write(&self, job: &Job, scattered: Scattered) -> Result<u64, Failure> {
         let mut table = Table::create(&columns(job), &self.args.output, self.threads)?;
         let rows = scattered.rows().max(1);
         let bar = console::progress("computing", PROGRESS);
@@ -257,17 +228,41 @@ impl Work<'_> {
     }
 }
 
-fn push(
-    history: &mut History,
-    partition: PartitionId,
-    block: &Block,
-    (letters, summary): (&mut Letters, &mut Summary),
-) -> Result<(), Failure> {
-    letters.take(&block.decoded, partition.stream(), summary)?;
-    // None is too far ahead: their source has judged them by the same limit, and not later.
-    let received = block.received.max(now());
-    history.push(partition, &block.decoded.batch, received)?;
-    Ok(())
+/// Reads every file that has a say into the history.
+pub fn read(
+    (project, reading, threads): (&Project, &Reading, usize),
+    mut history: History,
+    mut letters: Option<&mut Letters>,
+    summary: &mut Summary,
+    stop: &Stop,
+) -> Result<Scattered, Failure> {
+    let streams = 0..project.plan.streams.len();
+    let needs: Vec<bool> = streams.map(|stream| history.needs(stream)).collect();
+    let partition = |stream: usize, name: &str| history.partition(stream, name);
+    let mut sources = Sources::open(project, reading, threads, &needs, partition)?;
+    sources.streams().for_each(|(index, name)| summary.add_stream(index, name));
+    let bar = console::progress("reading", PROGRESS);
+    while let Some((partition, block)) = sources.next(|p| history.reached(p))? {
+        if stop.is_asked() {
+            return Err(Failure::interrupted("stopped; no file was written"));
+        }
+        let Some(block) = block else {
+            history.close(partition)?;
+            continue;
+        };
+        match &mut letters {
+            Some(letters) => letters.take(&block.decoded, partition.stream(), summary)?,
+            None => summary.count_dead(partition.stream(), &block.decoded),
+        }
+        // None is too far ahead: their source has judged them by the same limit, and not later.
+        history.push(partition, &block.decoded.batch, block.received.max(now()))?;
+        bar.set_position((sources.fraction() * PROGRESS as f64) as u64);
+    }
+    for (index, stream) in &mut summary.streams {
+        stream.counts = history.counts(*index);
+    }
+    bar.finish_and_clear();
+    Ok(history.finish()?)
 }
 
 /// Names and types of the rows' columns.

@@ -103,6 +103,12 @@ impl Sequencer {
         self.engine.streams[partition.stream].clock.partitions[partition.index].greatest
     }
 
+    /// The greatest event time of all streams: of what comes later, nothing is known.
+    pub fn greatest(&self) -> EventTime {
+        let clocks = self.engine.streams.iter().flat_map(|stream| &stream.clock.partitions);
+        clocks.map(|partition| partition.greatest).max().unwrap_or(EventTime::MIN)
+    }
+
     pub fn counts(&self, stream: usize) -> Counts {
         self.engine.counts(stream)
     }

@@ -44,6 +44,11 @@ impl Audit {
         self.differed == 0
     }
 
+    /// Whether there were decisions, and nothing could be said of any.
+    pub fn is_blind(&self) -> bool {
+        self.decisions > 0 && self.not_recomputed == self.decisions
+    }
+
     pub(super) fn count(
         &mut self,
         entry: &Entry,

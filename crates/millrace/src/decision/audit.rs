@@ -4,7 +4,7 @@ use millrace_ledger::{Audit, Difference};
 use serde_json::{Value, json};
 
 use super::period::Which;
-use crate::console::{counted, duration, grouped, say, spinner};
+use crate::console::{counted, duration, grouped, note, say, spinner};
 use crate::exit::Failure;
 use crate::project::DataPlace;
 
@@ -18,7 +18,7 @@ use crate::project::DataPlace;
 One pass over the event log: each decision is made again from the events that it had counted, by the
 same definitions and models, and every value of its vector, every score and its outcome is compared
 with what was logged. What cannot be decided again is counted, with the reason. The code is 1 when
-anything differs. It may run beside the server.")]
+anything differs, or when nothing at all could be decided again. It may run beside the server.")]
 pub struct AuditArgs {
     #[command(flatten)]
     which: Which,
@@ -44,7 +44,10 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
         tell(&audit)?;
         say!("in {}", duration(begun.elapsed()))?;
     }
-    if audit.is_clean() { Ok(()) } else { Err(Failure::reported()) }
+    if audit.is_blind() {
+        note!("none of the decisions could be made again: this says nothing of them");
+    }
+    if audit.is_clean() && !audit.is_blind() { Ok(()) } else { Err(Failure::reported()) }
 }
 
 fn tell(audit: &Audit) -> Result<(), Failure> {

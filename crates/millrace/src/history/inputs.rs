@@ -115,7 +115,8 @@ enum Blocks {
     /// Decoded where they are asked for.
     Here(Box<FileSource>),
     /// Decoded ahead on a thread of their own, which ends with the file or with this receiver.
-    Ahead(Receiver<Result<Block, Error>>),
+    /// It says when the file has ended: one that went away without a word has failed.
+    Ahead(Receiver<Result<Option<Block>, Error>>),
 }
 
 impl Origin {
@@ -136,7 +137,10 @@ impl Origin {
     pub fn next_block(&mut self) -> Result<Option<Block>, Failure> {
         let next = match &mut self.blocks {
             Blocks::Here(source) => next_of(source),
-            Blocks::Ahead(blocks) => blocks.recv().ok().transpose(),
+            Blocks::Ahead(blocks) => match blocks.recv() {
+                Ok(next) => next,
+                Err(_) => return Err(Failure::bug("the thread that decodes a file failed")),
+            },
         };
         let next = next?;
         if let Some(block) = &next {
@@ -162,8 +166,9 @@ fn next_of(source: &mut FileSource) -> Result<Option<Block>, Error> {
 fn read_ahead(path: &Path, mut source: Box<FileSource>) -> Result<Blocks, Failure> {
     let (blocks, ahead) = sync_channel(BLOCKS_AHEAD);
     let read = move || {
-        while let Some(next) = next_of(&mut source).transpose() {
-            let is_last = next.is_err();
+        loop {
+            let next = next_of(&mut source);
+            let is_last = !matches!(next, Ok(Some(_)));
             if blocks.send(next).is_err() || is_last {
                 return;
             }

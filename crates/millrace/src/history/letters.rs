@@ -41,8 +41,8 @@ impl Letters {
         stream: usize,
         summary: &mut Summary,
     ) -> Result<(), Failure> {
+        summary.count_dead(stream, decoded);
         for letter in &decoded.dead {
-            summary.dead(stream, letter.reason.name());
             self.push(&decoded.batch.schema.stream, letter)?;
         }
         Ok(())

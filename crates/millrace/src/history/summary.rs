@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use millrace_connector::Decoded;
 use millrace_stream::Counts;
 use serde_json::json;
 
@@ -47,6 +48,11 @@ impl Summary {
     pub fn add_stream(&mut self, index: usize, name: &str) {
         let (name, counts, dead) = (name.to_owned(), Counts::default(), BTreeMap::new());
         self.streams.insert(index, StreamSummary { name, counts, dead });
+    }
+
+    /// Counts the records of a block that could not be used.
+    pub fn count_dead(&mut self, stream: usize, decoded: &Decoded) {
+        decoded.dead.iter().for_each(|letter| self.dead(stream, letter.reason.name()));
     }
 
     pub fn dead(&mut self, stream: usize, reason: &'static str) {

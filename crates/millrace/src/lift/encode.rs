@@ -4,6 +4,7 @@
 //! NaN. A string is a word: one of the model's categories. The same must be done wherever a model
 //! is served, or its scores mean nothing.
 
+use millrace_event::expr::quotient;
 use millrace_event::{Column, Type};
 
 /// How the cells of a type become numbers.
@@ -11,6 +12,8 @@ use millrace_event::{Column, Type};
 pub enum Encoding {
     /// A word of the column, divided by this.
     Divided(f64),
+    /// The number nearest to a decimal of so many digits.
+    Decimal(u8),
     Float,
     Text,
 }
@@ -21,7 +24,7 @@ impl Encoding {
     pub fn of(ty: &Type) -> Option<Encoding> {
         match ty {
             Type::Bool | Type::Int => Some(Encoding::Divided(1.0)),
-            Type::Decimal(digits) => Some(Encoding::Divided(power_of_ten(*digits))),
+            Type::Decimal(digits) => Some(Encoding::Decimal(*digits)),
             Type::Duration => Some(Encoding::Divided(1e6)),
             Type::Float => Some(Encoding::Float),
             Type::String => Some(Encoding::Text),
@@ -38,15 +41,13 @@ impl Encoding {
             Encoding::Divided(by) => {
                 column.as_words().get(row).map_or(f64::NAN, |word| *word as f64 / by)
             }
+            Encoding::Decimal(digits) => column.as_words().get(row).map_or(f64::NAN, |word| {
+                quotient(i128::from(*word), 10i128.pow(u32::from(digits)))
+            }),
             Encoding::Float => column.as_floats().get(row).copied().unwrap_or(f64::NAN),
             Encoding::Text => column.as_texts().map_or(f64::NAN, |texts| word(texts.get(row))),
         }
     }
-}
-
-/// Exact up to the eighteen digits that a decimal has at most.
-fn power_of_ten(digits: u8) -> f64 {
-    (0..digits).fold(1.0, |power, _| power * 10.0)
 }
 
 #[cfg(test)]
@@ -73,6 +74,8 @@ mod tests {
         null.push_null(Mark::null(State::Empty));
         assert!(number(&Type::Int, &null).is_nan());
         assert!(Encoding::of(&Type::Timestamp).is_none());
-        assert_eq!(power_of_ten(18), 1e18);
+        // As a server gives it to the model.
+        let large = number(&Type::Decimal(1), &words(9_007_199_254_740_993));
+        assert_eq!(large, 900_719_925_474_099.3);
     }
 }

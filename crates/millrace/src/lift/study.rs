@@ -110,7 +110,7 @@ impl Study<'_> {
             Columns::None | Columns::Request => view.reads.clear(),
             Columns::All => {}
         }
-        let labelling = |cutoff| Labelling { label: self.label, cutoff };
+        let labelling = |cutoff| Labelling { label: self.label, cutoff, is_given: true };
         Job {
             plan: Arc::new(plan),
             view: self.view,

@@ -89,11 +89,16 @@ impl Windows {
         let train_to = or(given.train_to, test_from.minus(matures));
         let train_from = or(given.train_from, down(data.start.plus(part(WARM_UP))));
         let windows = Windows { train: train_from..train_to, test: test_from..test_to };
-        windows.check(data, matures)?;
+        windows.check(data, matures, known_after)?;
         Ok(windows)
     }
 
-    fn check(&self, data: &Range<EventTime>, matures: Span) -> Result<(), Failure> {
+    fn check(
+        &self,
+        data: &Range<EventTime>,
+        matures: Span,
+        known_after: Span,
+    ) -> Result<(), Failure> {
         let Windows { train, test } = self;
         let problem = if train.is_empty() {
             "there is no time left to learn from"
@@ -101,6 +106,12 @@ impl Windows {
             "there is no time left to test on"
         } else if train.end > test.start {
             "the time to learn from reaches into the test"
+        } else if train.end.plus(matures) > test.start {
+            "when the test begins, the last labels to learn from are not mature: of that time, only \
+             what is positive would be learnt"
+        } else if test.end.plus(known_after) > data.end {
+            "the last labels of the test are not mature when the data ends: of that time, only what \
+             is positive would be tested"
         } else {
             return Ok(());
         };

@@ -15,7 +15,6 @@ use millrace_store::{Disk, Log, Offset};
 use super::LiveError;
 use super::record::{EventRecord, RecordError, decode_event};
 use super::recovery::replay_late;
-use super::spill::state_bytes;
 use crate::engine::{Engine, Sweep};
 
 /// Keys looked at after each record, per group and shard.
@@ -41,7 +40,7 @@ pub(super) fn fill(
     let plan = Arc::clone(engine.plan());
     let indexes = groups.iter().filter_map(|name| plan.group(name)).collect::<Vec<_>>();
     let known = engine.begin_fill(&indexes);
-    let filled = apply(engine, disk, log, frontier, memory_max);
+    let filled = apply(engine, disk, log, frontier, (&indexes, memory_max));
     engine.end_fill(known);
     filled
 }
@@ -51,7 +50,7 @@ fn apply(
     disk: &Arc<dyn Disk>,
     log: &Log,
     frontier: u64,
-    memory_max: usize,
+    (groups, memory_max): (&[usize], usize),
 ) -> Result<u64, LiveError> {
     let plan = Arc::clone(engine.plan());
     let mut records = 0;
@@ -79,7 +78,8 @@ fn apply(
             }
         }
         engine.sweep(Sweep { keys: SWEEP_KEYS, spill: false });
-        if state_bytes(engine) > memory_max {
+        let bytes = groups.iter().map(|group| engine.group_size_estimate(*group).state_bytes);
+        if bytes.sum::<usize>() > memory_max {
             return Err(LiveError::Backfill(format!(
                 "the new features take more than the {} MiB of engine.memory_max; raise it, if \
                  only for the backfill",

@@ -1,0 +1,195 @@
+//! `millrace backtest`: history decided by a changed decision, beside what it is today.
+//!
+//! ```text
+//!   events ─▶ view, point in time ─▶ models ─▶ rules of today ─┬▶ from → to, money, examples
+//!                                 └▶ models ─▶ changed rules  ─┘
+//! ```
+
+mod decide;
+mod tally;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use millrace_batch::{AsOf, Job, Labelling};
+use millrace_event::EventTime;
+use millrace_feature::plan::Plan;
+use millrace_feature::{SourceFile, replace};
+
+use crate::config::{Size, did_you_mean};
+use crate::exit::Failure;
+use crate::history::Reading;
+use crate::models;
+use crate::project::{self, Place, Project, shown};
+use crate::stop::Stop;
+use crate::training_set::find_label;
+use crate::training_set::when::When;
+use decide::{Candidate, Pass, Verdict};
+use tally::Tally;
+
+/// Decides on history with a changed decision, and says what would have been otherwise
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  millrace backtest authorise --rules stricter.mill --amount amount
+  millrace backtest authorise --against authorise_daily --from 2026-01-10
+  millrace backtest authorise --rules stricter.mill --label fraud --amount amount --json
+
+What the file of --rules declares takes the place of what the project declares by the same name:
+write the decision there as it would be, and models or views that it needs. Every event of the
+decision's stream is decided twice, with features as they were just before it, by the rules of
+today and by the changed ones. With --label, each number is told for the events that turned out
+to be positive, too.")]
+pub struct Args {
+    /// The decision's name
+    decision: String,
+    /// A file of changed declarations
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
+    rules: Option<PathBuf>,
+    /// Another decision of the project, in the place of a changed one
+    #[arg(long, value_name = "DECISION")]
+    against: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
+    /// Only events at this time or later; earlier ones still count in features
+    #[arg(long, value_name = "TIME")]
+    from: Option<When>,
+    /// Only events before this time
+    #[arg(long, value_name = "TIME")]
+    to: Option<When>,
+    /// The event's field that is money
+    #[arg(long, value_name = "FIELD")]
+    amount: Option<String>,
+    /// The label that says what turned out to be true
+    #[arg(long, value_name = "LABEL")]
+    label: Option<String>,
+    /// Events to show of each change
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    examples: usize,
+    /// Memory for events and features; what does not fit goes to a scratch file
+    #[arg(long, value_name = "SIZE", default_value = "2GiB")]
+    memory: Size,
+    /// Where the scratch file lies; in the system's temporary folder, if not given
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn backtest(args: &Args) -> Result<(), Failure> {
+    let project = args.place.open()?;
+    let changed = match &args.rules {
+        Some(rules) => with_rules(&project, rules)?,
+        None => project.clone(),
+    };
+    let today = candidate(&project, &args.decision)?;
+    let name = args.against.as_ref().unwrap_or(&args.decision);
+    let other = candidate(&changed, name)?;
+    if args.rules.is_none() && args.against.is_none() {
+        return Err(Failure::usage("name what is changed: --rules FILE or --against DECISION"));
+    }
+    let stream = |c: &Candidate| c.plan.views[c.decision().view].stream;
+    if stream(&today) != stream(&other) {
+        return Err(Failure::usage("the two decisions are on events of different streams"));
+    }
+    let stop = Stop::on_signals()?;
+    let threads = args.reading.threads()?;
+    let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let mut pass = Pass { reading: &args.reading, threads, scratch, stop: &stop, what: "" };
+    let view = |c: &Candidate| c.plan.views[c.decision().view].hash;
+    let amount = amount_field(&today.plan, stream(&today), args.amount.as_deref())?;
+    let mut tally = Tally::new(&today, &other, args.examples, amount);
+    let rows = if view(&today) == view(&other) {
+        let job = args.job(&project, &today, tally.fields())?;
+        pass.what = "deciding";
+        pass.run(&project, job, &[&today, &other], &mut |rows, verdicts| {
+            tally.add(rows, &verdicts[0], &verdicts[1]);
+        })?
+    } else {
+        // The vectors differ: what today's rules said is kept, some bytes for each event.
+        let mut said: Vec<Verdict> = Vec::new();
+        let job = args.job(&project, &today, Vec::new())?;
+        pass.what = "deciding as today";
+        pass.run(&project, job, &[&today], &mut |_, verdicts| said.extend(&verdicts[0]))?;
+        let job = args.job(&changed, &other, tally.fields())?;
+        pass.what = "deciding otherwise";
+        let mut first = 0;
+        pass.run(&changed, job, &[&other], &mut |rows, verdicts| {
+            let count = verdicts[0].len();
+            tally.add(rows, &said[first..first + count], &verdicts[0]);
+            first += count;
+        })?
+    };
+    if args.json { tally.print_json(rows) } else { tally.print(rows) }
+}
+
+/// The project as it would be with these declarations.
+fn with_rules(project: &Project, rules: &std::path::Path) -> Result<Project, Failure> {
+    let by = SourceFile::new(shown(rules), project::text(rules)?);
+    let folder = project.folder.canonicalize().map_err(Failure::io(&project.folder))?;
+    let mut paths = project::files(&[], &project.folder)?;
+    // A file of rules may lie among the project's own.
+    let is_rules = |path: &PathBuf| path.canonicalize().ok() == rules.canonicalize().ok();
+    paths.retain(|path| !is_rules(path));
+    let texts = paths.iter().map(|path| Ok(SourceFile::new(shown(path), project::text(path)?)));
+    let sources = replace(&texts.collect::<Result<Vec<_>, Failure>>()?, by);
+    let plan = project::plan(&sources)?;
+    Ok(Project { folder, config: project.config.clone(), plan: Arc::new(plan) })
+}
+
+fn candidate(project: &Project, name: &str) -> Result<Candidate, Failure> {
+    let plan = Arc::clone(&project.plan);
+    let decision = plan.decision(name).ok_or_else(|| {
+        let names = plan.decisions.iter().map(|d| &*d.name).collect::<Vec<_>>();
+        Failure::usage(format!("no decision is named `{name}`; {}", did_you_mean(name, names)))
+    })?;
+    let models = models::load(&project.folder, &plan)?;
+    Candidate::new(plan, decision, &models)
+}
+
+/// The field of this name, which must be a number.
+fn amount_field(plan: &Plan, stream: usize, name: Option<&str>) -> Result<Option<usize>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let schema = &plan.streams[stream].schema;
+    let field = schema.fields.iter().position(|field| *field.name == *name).ok_or_else(|| {
+        let names = schema.fields.iter().map(|f| &*f.name).collect::<Vec<_>>();
+        let hint = did_you_mean(name, names);
+        Failure::usage(format!("--amount: `{}` has no field `{name}`; {hint}", schema.stream))
+    })?;
+    if !tally::is_amount(&schema.fields[field].ty) {
+        return Err(Failure::usage(format!(
+            "--amount: `{name}` is no number; name a field of type int, float or decimal"
+        )));
+    }
+    Ok(Some(field))
+}
+
+impl Args {
+    fn job(
+        &self,
+        project: &Project,
+        candidate: &Candidate,
+        fields: Vec<usize>,
+    ) -> Result<Job, Failure> {
+        let time = |given: Option<When>, default| given.map_or(default, |When(time)| time);
+        let rows = time(self.from, EventTime::MIN)..time(self.to, EventTime::MAX);
+        if rows.is_empty() {
+            return Err(Failure::usage("--to is not after --from; there would be no event"));
+        }
+        let view = candidate.decision().view;
+        let label = self.label.as_ref().map(|name| find_label(&project.plan, name, view));
+        let known = |label| Labelling { label, cutoff: EventTime::MAX, is_given: false };
+        Ok(Job {
+            plan: Arc::clone(&project.plan),
+            view,
+            rows,
+            asof: AsOf::Event,
+            labelling: label.transpose()?.map(known),
+            fields,
+            memory: self.memory.bytes(),
+            settings: project.config.engine(),
+        })
+    }
+}

@@ -1,0 +1,244 @@
+//! What two decisions say of the same events, counted.
+
+use millrace_batch::TrainingRows;
+use millrace_connector::value_to_json;
+use millrace_event::{Column, Type};
+use millrace_feature::plan::{Decision, Outcome, Plan};
+use serde_json::{Value as Json, json};
+
+use super::decide::{Candidate, Verdict};
+use crate::console::{grouped, say};
+use crate::exit::Failure;
+
+const OUTCOMES: usize = Outcome::ALL.len();
+
+/// From what today's rules say to what the changed ones do.
+pub struct Tally<'a> {
+    today: &'a Candidate,
+    other: &'a Candidate,
+    examples_max: usize,
+    amount: Option<usize>,
+    cells: [[Cell; OUTCOMES]; OUTCOMES],
+}
+
+#[derive(Clone, Debug, Default)]
+struct Cell {
+    events: u64,
+    amount: f64,
+    /// Of them, those that turned out to be positive.
+    positives: u64,
+    positive_amount: f64,
+    examples: Vec<Example>,
+}
+
+#[derive(Clone, Debug)]
+struct Example {
+    id: String,
+    at: String,
+    today: Verdict,
+    other: Verdict,
+}
+
+/// Whether a field of this type can be money.
+pub fn is_amount(ty: &Type) -> bool {
+    matches!(ty, Type::Int | Type::Float | Type::Decimal(_))
+}
+
+fn place(outcome: Outcome) -> usize {
+    Outcome::ALL.iter().position(|o| *o == outcome).unwrap_or(0)
+}
+
+impl<'a> Tally<'a> {
+    pub fn new(
+        today: &'a Candidate,
+        other: &'a Candidate,
+        examples_max: usize,
+        amount: Option<usize>,
+    ) -> Tally<'a> {
+        Tally { today, other, examples_max, amount, cells: Default::default() }
+    }
+
+    /// The fields of the event that it needs.
+    pub fn fields(&self) -> Vec<usize> {
+        self.amount.into_iter().collect()
+    }
+
+    pub fn add(&mut self, rows: &TrainingRows, today: &[Verdict], other: &[Verdict]) {
+        let view = self.other.decision().view;
+        let plan = &self.other.plan;
+        let schema = &plan.streams[plan.views[view].stream].schema;
+        let behind = 2 + plan.views[view].columns.len();
+        let amounts = self.amount.and_then(|field| {
+            rows.columns.get(behind).map(|column| (column, &schema.fields[field].ty))
+        });
+        let labels = rows.columns.get(behind + usize::from(self.amount.is_some()));
+        for (row, (today, other)) in today.iter().zip(other).enumerate() {
+            let cell = &mut self.cells[place(today.outcome)][place(other.outcome)];
+            let amount = amounts.map_or(0.0, |(column, ty)| money(column, row, ty));
+            cell.events += 1;
+            cell.amount += amount;
+            if labels.is_some_and(|l| !l.is_null(row) && l.as_words()[row] != 0) {
+                cell.positives += 1;
+                cell.positive_amount += amount;
+            }
+            if today.outcome != other.outcome && cell.examples.len() < self.examples_max {
+                let shown = |column: usize, field: usize| {
+                    let ty = &schema.fields[field].ty;
+                    let json = value_to_json(&rows.columns[column].value(row, ty), ty);
+                    json.get().trim_matches('"').to_owned()
+                };
+                let (id, at) = (shown(0, schema.id), shown(1, schema.time));
+                cell.examples.push(Example { id, at, today: *today, other: *other });
+            }
+        }
+    }
+
+    fn total(&self, outcome: Outcome, is_today: bool) -> Cell {
+        let mut total = Cell::default();
+        for (from, row) in self.cells.iter().enumerate() {
+            for (to, cell) in row.iter().enumerate() {
+                if place(outcome) == if is_today { from } else { to } {
+                    total.events += cell.events;
+                    total.amount += cell.amount;
+                    total.positives += cell.positives;
+                    total.positive_amount += cell.positive_amount;
+                }
+            }
+        }
+        total
+    }
+
+    fn changes(&self) -> impl Iterator<Item = (Outcome, Outcome, &Cell)> {
+        let pairs = Outcome::ALL.into_iter().flat_map(|a| Outcome::ALL.map(|b| (a, b)));
+        pairs.filter(|(a, b)| a != b).map(|(a, b)| (a, b, &self.cells[place(a)][place(b)]))
+    }
+
+    pub fn print(&self, rows: u64) -> Result<(), Failure> {
+        let (today, other) = (&self.today.decision().name, &self.other.decision().name);
+        let changed: u64 = self.changes().map(|(_, _, cell)| cell.events).sum();
+        say!("{} events, {} decided otherwise", grouped(rows), grouped(changed))?;
+        say!("  outcome  {:>24}  {:>24}", format!("today ({today})"), format!("then ({other})"))?;
+        for outcome in Outcome::ALL {
+            let [before, after] = [true, false].map(|is_today| self.total(outcome, is_today));
+            let outcome = outcome.name();
+            say!("  {outcome:<8} {:>24}  {:>24}", self.shown(&before), self.shown(&after))?;
+        }
+        for (from, to, cell) in self.changes().filter(|(_, _, cell)| cell.events > 0) {
+            say!("  {from} → {to}: {}", self.shown(cell))?;
+            for example in &cell.examples {
+                let Example { id, at, today, other } = example;
+                say!(
+                    "    {id} at {at}: {} → {}",
+                    said(self.today.decision(), today),
+                    said(self.other.decision(), other)
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Events, with the positive ones among them, and money.
+    fn shown(&self, cell: &Cell) -> String {
+        let mut text = grouped(cell.events);
+        if cell.positives > 0 {
+            text += &format!(" ({} positive)", grouped(cell.positives));
+        }
+        if self.amount.is_some() {
+            text += &format!(", {:.2}", cell.amount);
+        }
+        text
+    }
+
+    pub fn print_json(&self, rows: u64) -> Result<(), Failure> {
+        let outcomes = |is_today| -> Json {
+            Outcome::ALL
+                .iter()
+                .map(|o| (o.name().to_owned(), figures(&self.total(*o, is_today))))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        };
+        let example = |e: &Example| {
+            json!({
+                "id": e.id,
+                "at": e.at,
+                "today": verdict(self.today.decision(), &e.today),
+                "then": verdict(self.other.decision(), &e.other),
+            })
+        };
+        let changes: Vec<Json> = self
+            .changes()
+            .filter(|(_, _, cell)| cell.events > 0)
+            .map(|(from, to, cell)| {
+                let examples: Vec<Json> = cell.examples.iter().map(example).collect();
+                json!({
+                    "from": from.name(),
+                    "to": to.name(),
+                    "figures": figures(cell),
+                    "examples": examples,
+                })
+            })
+            .collect();
+        say!(
+            "{}",
+            json!({
+                "events": rows,
+                "today": { "decision": identity(&self.today.plan, self.today.decision()), "outcomes": outcomes(true) },
+                "then": { "decision": identity(&self.other.plan, self.other.decision()), "outcomes": outcomes(false) },
+                "changes": changes,
+            })
+        )
+    }
+}
+
+fn identity(plan: &Plan, decision: &Decision) -> Json {
+    let view = &plan.views[decision.view];
+    json!({
+        "name": &*decision.name,
+        "hash": decision.hash.to_string(),
+        "view": &*view.name,
+        "view_hash": view.hash.to_string(),
+    })
+}
+
+fn figures(cell: &Cell) -> Json {
+    json!({
+        "events": cell.events,
+        "amount": cell.amount,
+        "positives": cell.positives,
+        "positive_amount": cell.positive_amount,
+    })
+}
+
+fn verdict(decision: &Decision, verdict: &Verdict) -> Json {
+    json!({
+        "outcome": verdict.outcome.name(),
+        "reason": reason(decision, verdict),
+        "score": verdict.score.is_finite().then_some(verdict.score),
+    })
+}
+
+fn reason<'d>(decision: &'d Decision, verdict: &Verdict) -> &'d str {
+    let rule = verdict.rule.and_then(|rule| decision.rules.get(usize::from(rule)));
+    rule.map_or("else", |rule| &rule.reason)
+}
+
+fn said(decision: &Decision, verdict: &Verdict) -> String {
+    let reason = reason(decision, verdict);
+    if verdict.score.is_finite() {
+        format!("{} ({reason}, score {:.4})", verdict.outcome, verdict.score)
+    } else {
+        format!("{} ({reason})", verdict.outcome)
+    }
+}
+
+fn money(column: &Column, row: usize, ty: &Type) -> f64 {
+    if column.is_null(row) {
+        return 0.0;
+    }
+    let word = || column.as_words().get(row).map_or(0.0, |word| *word as f64);
+    match ty {
+        Type::Decimal(digits) => word() / 10f64.powi(i32::from(*digits)),
+        Type::Float => column.as_floats().get(row).copied().unwrap_or(0.0),
+        _ => word(),
+    }
+}
