@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be unwrapped here is the test's failure")]
 
+mod backtest;
 mod compute;
 mod configuration;
 mod decisions;
