@@ -9,8 +9,8 @@
 //! A live engine visits the keys in the order of the events, and finds most of them out of the
 //! cache. Here the events of each group are first put into partitions by key. A partition holds so
 //! few keys that their states stay near, it depends on no other, and when it is done its states
-//! are gone. So memory is bounded whatever the number of keys, and the work is spread over threads
-//! by key. The plan, the shards and the key states are those of `millrace-stream`, and so are the
+//! are gone. So only a sixty-fourth of a group's keys is in memory for each thread, and the work is
+//! spread over threads by key. The plan, the shards and the key states are those of `millrace-stream`, and so are the
 //! bits.
 
 mod asof;

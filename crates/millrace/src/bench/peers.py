@@ -74,7 +74,7 @@ def rows_of(name, output):
     if name == "duckdb":
         import duckdb
 
-        return duckdb.sql(f"SELECT count(*) FROM '{output}'").fetchone()[0]
+        return duckdb.sql(f"SELECT count(*) FROM '{output}'").fetchall()[0][0]
     import chdb
 
     return int(str(chdb.query(f"SELECT count() FROM file('{output}', 'Parquet')")).strip())
