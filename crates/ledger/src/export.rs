@@ -6,6 +6,8 @@
 //! behind is written over.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,10 +39,12 @@ impl Exporter {
         let folder = settings.dir.join(FOLDER);
         let path = folder.join(EXPORTED);
         let exported = match std::fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse().unwrap_or(0),
+            // From 0 on, decisions would be in two files: nobody but a person can tell.
+            Ok(text) => text.trim().parse().map_err(|_| failed(&path)(unreadable()))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(error) => return Err(failed(&path)(error)),
         };
+        remove_unfinished(&folder)?;
         Ok(Exporter { disk, folder, bytes_max: settings.bytes_max, exported })
     }
 
@@ -75,15 +79,18 @@ impl Exporter {
     fn note(&mut self, exported: u64) -> Result<(), LedgerError> {
         std::fs::create_dir_all(&self.folder).map_err(failed(&self.folder))?;
         let (path, new) = (self.folder.join(EXPORTED), self.folder.join("exported.tmp"));
-        std::fs::write(&new, format!("{exported}\n")).map_err(failed(&new))?;
+        let mut file = File::create(&new).map_err(failed(&new))?;
+        writeln!(file, "{exported}").and_then(|()| file.sync_all()).map_err(failed(&new))?;
         std::fs::rename(&new, &path).map_err(failed(&path))?;
+        let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
+        synced.map_err(failed(&self.folder))?;
         self.exported = exported;
         Ok(())
     }
 
     /// Removes the oldest files while there are too many bytes of them; the newest stays.
     fn trim(&self) -> Result<(), LedgerError> {
-        let mut files = files_in(&self.folder)?;
+        let mut files = files_in(&self.folder, "parquet")?;
         files.sort();
         let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
         let but_newest = files.len().saturating_sub(1);
@@ -99,8 +106,23 @@ impl Exporter {
     }
 }
 
-/// Name, bytes and path of each file of decisions.
-fn files_in(folder: &Path) -> Result<Vec<(String, u64, PathBuf)>, LedgerError> {
+fn unreadable() -> std::io::Error {
+    let what = "it does not say how many decisions are in files; write the number behind the last \
+                one that is in the newest file, or remove all files of decisions and write 0";
+    std::io::Error::new(std::io::ErrorKind::InvalidData, what)
+}
+
+/// Removes what an end in the middle of a file left. Nobody else writes here: the data directory
+/// has one owner.
+fn remove_unfinished(folder: &Path) -> Result<(), LedgerError> {
+    for (_, _, path) in files_in(folder, "partial")? {
+        std::fs::remove_file(&path).map_err(failed(&path))?;
+    }
+    Ok(())
+}
+
+/// Name, bytes and path of each file of decisions with this ending.
+fn files_in(folder: &Path, ending: &str) -> Result<Vec<(String, u64, PathBuf)>, LedgerError> {
     let mut files = Vec::new();
     let names = match std::fs::read_dir(folder) {
         Ok(names) => names,
@@ -115,7 +137,7 @@ fn files_in(folder: &Path) -> Result<Vec<(String, u64, PathBuf)>, LedgerError> {
         for file in std::fs::read_dir(&of_name).map_err(failed(&of_name))? {
             let file = file.map_err(failed(&of_name))?;
             let path = file.path();
-            if path.extension().is_some_and(|e| e == "parquet") {
+            if path.extension().is_some_and(|e| e == ending) {
                 let bytes = file.metadata().map_err(failed(&path))?.len();
                 files.push((file.file_name().to_string_lossy().into_owned(), bytes, path));
             }

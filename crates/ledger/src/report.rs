@@ -90,14 +90,30 @@ impl Report {
         }
     }
 
+    /// The mantissa with as many digits after the point as all others have: the field may have had
+    /// other digits in the course of the period.
+    fn at_one_scale(&mut self, mantissa: i128, scale: u8) -> i128 {
+        let times = |more: u8| 10i128.pow(u32::from(more));
+        if scale <= self.amount_scale {
+            return mantissa.saturating_mul(times(self.amount_scale - scale));
+        }
+        let more = times(scale - self.amount_scale);
+        self.amount_scale = scale;
+        let own = self.days.values_mut().flat_map(|row| &mut row.money);
+        own.for_each(|money| *money = money.saturating_mul(more));
+        for challenge in self.challenges.values_mut() {
+            let days = challenge.days.values_mut().flat_map(|row| &mut row.money);
+            let all = challenge.money.iter_mut().flatten().chain(days);
+            all.for_each(|money| *money = money.saturating_mul(more));
+        }
+        mantissa
+    }
+
     fn money(&mut self, form: &DecisionForm, event: &[Column], field: usize) -> i128 {
         let Some((cell, of)) = event.get(field).zip(form.fields.get(field)) else { return 0 };
         match cell.value(0, &of.ty) {
-            Value::Int(n) => i128::from(n),
-            Value::Decimal { mantissa, scale } => {
-                self.amount_scale = scale;
-                i128::from(mantissa)
-            }
+            Value::Int(n) => self.at_one_scale(i128::from(n), 0),
+            Value::Decimal { mantissa, scale } => self.at_one_scale(i128::from(mantissa), scale),
             Value::Null
             | Value::Bool(_)
             | Value::Float(_)
@@ -191,4 +207,19 @@ impl ScoreSpread {
 /// Whether the field can be summed up as money.
 pub fn is_amount(ty: &Type) -> bool {
     matches!(ty, Type::Int | Type::Decimal(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_of_another_scale_is_added_as_what_it_is() {
+        let mut report = Report::default();
+        assert_eq!(report.at_one_scale(5, 0), 5);
+        report.days.entry(1).or_default().money[0] = 5;
+        assert_eq!(report.at_one_scale(1_250_000, 4), 1_250_000);
+        assert_eq!((report.days[&1].money[0], report.amount_scale), (50_000, 4));
+        assert_eq!(report.at_one_scale(125, 2), 12_500);
+    }
 }
