@@ -27,4 +27,4 @@ pub use asof::AsOf;
 pub use history::History;
 pub use job::{BatchError, Job, Labelling};
 pub use scattered::{Scattered, Step, TrainingRows};
-pub use spool::{NoScratch, Scratch};
+pub use spool::Scratch;

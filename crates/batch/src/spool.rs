@@ -22,20 +22,6 @@ pub trait Scratch: Send + Sync + fmt::Debug {
     fn read(&self, offset: u64, bytes: usize) -> Result<Vec<u8>, String>;
 }
 
-/// For a job that is given all the memory it needs.
-#[derive(Debug, Clone, Copy)]
-pub struct NoScratch;
-
-impl Scratch for NoScratch {
-    fn append(&self, _: &[u8]) -> Result<u64, String> {
-        Err("this job has no scratch file".to_owned())
-    }
-
-    fn read(&self, _: u64, _: usize) -> Result<Vec<u8>, String> {
-        Err("this job has no scratch file".to_owned())
-    }
-}
-
 /// Some lists of rows, all with columns of the same kinds.
 #[derive(Debug)]
 pub(crate) struct Spool {

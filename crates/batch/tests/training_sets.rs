@@ -1,9 +1,10 @@
 //! Training sets of a small project: labels, which rows there are, and what happens at the limits.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use millrace_batch::{AsOf, BatchError, History, Job, Labelling, NoScratch, Scratch};
+use millrace_batch::{AsOf, BatchError, History, Job, Labelling, Scratch};
+use millrace_conformance::offline::Paper;
 use millrace_conformance::prng::Prng;
 use millrace_event::{Batch, EventTime, Span, State, Value};
 use millrace_feature::plan::Plan;
@@ -68,21 +69,17 @@ fn job(plan: &Arc<Plan>, rows: Range<EventTime>, labelling: Option<Labelling>) -
     }
 }
 
-/// A scratch file in memory.
-#[derive(Debug, Default)]
-struct Paper(Mutex<Vec<u8>>);
+/// For a job that is given all the memory it needs.
+#[derive(Debug)]
+struct NoScratch;
 
-impl Scratch for Paper {
-    fn append(&self, bytes: &[u8]) -> Result<u64, String> {
-        let mut paper = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = paper.len() as u64;
-        paper.extend_from_slice(bytes);
-        Ok(at)
+impl Scratch for NoScratch {
+    fn append(&self, _: &[u8]) -> Result<u64, String> {
+        Err("there is none".to_owned())
     }
 
-    fn read(&self, offset: u64, bytes: usize) -> Result<Vec<u8>, String> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner)[offset as usize..][..bytes]
-            .to_vec())
+    fn read(&self, _: u64, _: usize) -> Result<Vec<u8>, String> {
+        Err("there is none".to_owned())
     }
 }
 

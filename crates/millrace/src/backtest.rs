@@ -23,7 +23,7 @@ use crate::models;
 use crate::project::{self, Place, Project, shown};
 use crate::stop::Stop;
 use crate::training_set::find_label;
-use crate::training_set::when::When;
+use crate::training_set::when::Period;
 use decide::{Candidate, Pass, Verdict};
 use tally::Tally;
 
@@ -50,12 +50,8 @@ pub struct Args {
     against: Option<String>,
     #[command(flatten)]
     reading: Reading,
-    /// Only events at this time or later; earlier ones still count in features
-    #[arg(long, value_name = "TIME")]
-    from: Option<When>,
-    /// Only events before this time
-    #[arg(long, value_name = "TIME")]
-    to: Option<When>,
+    #[command(flatten)]
+    period: Period,
     /// The event's field that is money
     #[arg(long, value_name = "FIELD")]
     amount: Option<String>,
@@ -173,11 +169,7 @@ impl Args {
         candidate: &Candidate,
         fields: Vec<usize>,
     ) -> Result<Job, Failure> {
-        let time = |given: Option<When>, default| given.map_or(default, |When(time)| time);
-        let rows = time(self.from, EventTime::MIN)..time(self.to, EventTime::MAX);
-        if rows.is_empty() {
-            return Err(Failure::usage("--to is not after --from; there would be no event"));
-        }
+        let rows = self.period.rows()?;
         let view = candidate.decision().view;
         let label = self.label.as_ref().map(|name| find_label(&project.plan, name, view));
         let known = |label| Labelling { label, cutoff: EventTime::MAX, is_given: false };

@@ -25,7 +25,7 @@ use crate::history::{self, Letters, PROGRESS, Reading, Sources, Summary, Table};
 use crate::project::{Place, Project};
 use crate::stop::Stop;
 use scratch::ScratchFile;
-use when::{AsOfGrid, Delay, When};
+use when::{AsOfGrid, Delay, Period, When};
 
 /// Makes a training set: for each event the features as they were then, and what became of it
 #[derive(clap::Args, Debug)]
@@ -45,12 +45,8 @@ pub struct Args {
     view: String,
     #[command(flatten)]
     reading: Reading,
-    /// Rows only for events at this time or later; earlier ones still count in features
-    #[arg(long, value_name = "TIME")]
-    from: Option<When>,
-    /// Rows only for events before this time
-    #[arg(long, value_name = "TIME")]
-    to: Option<When>,
+    #[command(flatten)]
+    period: Period,
     /// The label that the rows get
     #[arg(long, value_name = "LABEL")]
     label: Option<String>,
@@ -113,11 +109,7 @@ impl Args {
     fn job(&self, project: &Project) -> Result<Job, Failure> {
         let plan = &project.plan;
         let view = find_view(project, &self.view)?;
-        let time = |given: Option<When>, default| given.map_or(default, |When(time)| time);
-        let rows = time(self.from, EventTime::MIN)..time(self.to, EventTime::MAX);
-        if rows.is_empty() {
-            return Err(Failure::usage("--to is not after --from; there would be no row"));
-        }
+        let rows = self.period.rows()?;
         if self.memory.0 < MEMORY_MIN {
             return Err(Failure::usage(format!("--memory is less than {} MiB", MEMORY_MIN >> 20)));
         }

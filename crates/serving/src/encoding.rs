@@ -80,7 +80,8 @@ pub fn number(feature: &ModelFeature, value: &Value) -> f64 {
     }
 }
 
-fn plain(value: &Value) -> f64 {
+/// A value that is no category, as every model takes it.
+pub fn plain(value: &Value) -> f64 {
     match value {
         Value::Bool(flag) => f64::from(u8::from(*flag)),
         Value::Int(n) => *n as f64,

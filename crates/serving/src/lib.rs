@@ -22,7 +22,7 @@ mod scoring;
 mod served;
 mod view;
 
-pub use encoding::{Encoding, number};
+pub use encoding::{Encoding, number, plain};
 pub use freshness::{TooOld, Verdict, judge};
 pub use group::serve_group;
 pub use key::{KeyError, KeyPart, parse_key};

@@ -84,10 +84,7 @@ impl Ordered {
         received: EventTime,
         emit: &mut Emit<'_>,
     ) -> Result<Applied, EngineError> {
-        let view = self.view;
-        let mut take =
-            |engine: &mut Engine, released: Released<'_>| Run { engine, view }.run(&released, emit);
-        self.sequencer.push(partition, batch, received, &mut take)
+        self.sequencer.push(partition, batch, received, &mut computing(self.view, emit))
     }
 
     /// A partition has delivered everything.
@@ -99,10 +96,7 @@ impl Ordered {
         partition: PartitionId,
         emit: &mut Emit<'_>,
     ) -> Result<(), EngineError> {
-        let view = self.view;
-        let mut take =
-            |engine: &mut Engine, released: Released<'_>| Run { engine, view }.run(&released, emit);
-        self.sequencer.close(partition, &mut take)
+        self.sequencer.close(partition, &mut computing(self.view, emit))
     }
 
     /// Nothing more will come: hands out all rows that are left.
@@ -110,11 +104,16 @@ impl Ordered {
     /// # Errors
     /// As [`Ordered::push`].
     pub fn finish(&mut self, emit: &mut Emit<'_>) -> Result<(), EngineError> {
-        let view = self.view;
-        let mut take =
-            |engine: &mut Engine, released: Released<'_>| Run { engine, view }.run(&released, emit);
-        self.sequencer.finish(&mut take)
+        self.sequencer.finish(&mut computing(self.view, emit))
     }
+}
+
+/// What computes the view over the events that are released.
+fn computing(
+    view: usize,
+    emit: &mut Emit<'_>,
+) -> impl FnMut(&mut Engine, Released<'_>) -> Result<(), EngineError> {
+    move |engine, released| Run { engine, view }.run(&released, emit)
 }
 
 /// The view over events that have just been released.

@@ -23,7 +23,7 @@ pub struct Offline {
 
 /// A scratch file in memory.
 #[derive(Debug, Default)]
-struct Paper(Mutex<Vec<u8>>);
+pub struct Paper(Mutex<Vec<u8>>);
 
 impl Scratch for Paper {
     fn append(&self, bytes: &[u8]) -> Result<u64, String> {

@@ -4,6 +4,7 @@ use millrace_batch::TrainingRows;
 use millrace_connector::value_to_json;
 use millrace_event::{Column, Type};
 use millrace_feature::plan::{Decision, Outcome, Plan};
+use millrace_serving::plain;
 use serde_json::{Value as Json, json};
 
 use super::decide::{Candidate, Verdict};
@@ -231,14 +232,8 @@ fn said(decision: &Decision, verdict: &Verdict) -> String {
     }
 }
 
+/// Nothing where there is none.
 fn money(column: &Column, row: usize, ty: &Type) -> f64 {
-    if column.is_null(row) {
-        return 0.0;
-    }
-    let word = || column.as_words().get(row).map_or(0.0, |word| *word as f64);
-    match ty {
-        Type::Decimal(digits) => word() / 10f64.powi(i32::from(*digits)),
-        Type::Float => column.as_floats().get(row).copied().unwrap_or(0.0),
-        _ => word(),
-    }
+    let amount = plain(&column.value(row, ty));
+    if amount.is_nan() { 0.0 } else { amount }
 }

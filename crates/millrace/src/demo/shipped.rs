@@ -6,13 +6,13 @@ use millrace_event::Column;
 use millrace_feature::plan::{Decision, Outcome, Plan};
 use millrace_lift::Table;
 use millrace_payments::{DECISION, MODELS, PROJECT};
+use millrace_serving::Encoding;
 use millrace_serving::decision::{decide_rows, score_column};
 use millrace_serving::model::{Attribution, Model};
 use millrace_stream::Answer;
 
 use super::feed::missing;
 use crate::exit::Failure;
-use crate::lift::encode::Encoding;
 use crate::lift::example::compiled;
 
 /// Features that are told of a score.
@@ -111,28 +111,19 @@ impl Judge {
     pub fn decide_columns(&self, cells: &[Column]) -> Result<Vec<Verdict>, Failure> {
         let model = &self.shipped.model;
         let columns = &self.plan.views[self.decision().view].columns;
-        let mut inputs = Vec::new();
-        for feature in model.features() {
-            let place = columns.iter().position(|column| *column.name == *feature.name);
-            let place = place.ok_or_else(|| missing(&feature.name))?;
-            let encoding = Encoding::of(&columns[place].ty).ok_or_else(|| missing("encoding"))?;
-            inputs.push((feature, encoding, &cells[place]));
-        }
+        let view = &self.plan.views[self.decision().view];
+        let encoding = Encoding::new(model, view)
+            .map_err(|_| Failure::bug("a shipped model does not fit its view"))?;
+        let typed: Vec<_> = columns.iter().map(|column| &column.ty).zip(cells).collect();
         let rows = cells.first().map_or(0, Column::len);
         let (mut scratch, mut told) = (model.scratch(), Attribution::default());
         let (mut scores, mut reasons) = (Vec::new(), Vec::new());
-        for row in 0..rows {
-            let values: Vec<f64> = inputs
-                .iter()
-                .map(|(feature, encoding, cells)| {
-                    let mut code = |word: &str| feature.code_of(word).unwrap_or(f64::NAN);
-                    encoding.number(cells, row, &mut code)
-                })
-                .collect();
-            scores.push(model.attribute_row(&values, &mut scratch, &mut told).value);
+        let features = model.features();
+        for values in encoding.rows(model, &typed, rows).chunks_exact(features.len().max(1)) {
+            scores.push(model.attribute_row(values, &mut scratch, &mut told).value);
             let most = told.largest().into_iter().filter(|(_, share)| *share > 0.0).take(REASONS);
             let named = most.filter_map(|(at, _)| {
-                Some(format!("{} {}", inputs.get(at)?.0.name, short(*values.get(at)?)))
+                Some(format!("{} {}", features.get(at)?.name, short(*values.get(at)?)))
             });
             reasons.push(named.collect::<Vec<_>>().join(", "));
         }

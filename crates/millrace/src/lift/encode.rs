@@ -1,20 +1,14 @@
-//! What a model sees of a column: a number, or a word.
-//!
-//! A bool is 0 or 1, an int and a decimal are their number, a duration is in seconds, and a null is
-//! NaN. A string is a word: one of the model's categories. The same must be done wherever a model
-//! is served, or its scores mean nothing.
+//! Which columns a model takes, and as what: a number as a server gives it to a model, or a word, one
+//! of the model's categories.
 
-use millrace_event::expr::quotient;
 use millrace_event::{Column, Type};
+use millrace_serving::plain;
 
 /// How the cells of a type become numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Encoding {
-    /// A word of the column, divided by this.
-    Divided(f64),
-    /// The number nearest to a decimal of so many digits.
-    Decimal(u8),
-    Float,
+    /// As `millrace-serving` encodes a value of this type.
+    Number(Type),
     Text,
 }
 
@@ -23,28 +17,19 @@ impl Encoding {
     /// would be learnt by heart.
     pub fn of(ty: &Type) -> Option<Encoding> {
         match ty {
-            Type::Bool | Type::Int => Some(Encoding::Divided(1.0)),
-            Type::Decimal(digits) => Some(Encoding::Decimal(*digits)),
-            Type::Duration => Some(Encoding::Divided(1e6)),
-            Type::Float => Some(Encoding::Float),
+            Type::Bool | Type::Int | Type::Float | Type::Decimal(_) | Type::Duration => {
+                Some(Encoding::Number(ty.clone()))
+            }
             Type::String => Some(Encoding::Text),
             Type::Timestamp | Type::Key(_) | Type::List(_) | Type::Map(..) => None,
         }
     }
 
-    /// The number of a cell; `word` gives a string its own.
-    pub fn number(self, column: &Column, row: usize, word: &mut dyn FnMut(&str) -> f64) -> f64 {
-        if column.is_null(row) {
-            return f64::NAN;
-        }
+    /// The number of a cell, NaN for a null; `word` gives a string its own.
+    pub fn number(&self, column: &Column, row: usize, word: &mut dyn FnMut(&str) -> f64) -> f64 {
         match self {
-            Encoding::Divided(by) => {
-                column.as_words().get(row).map_or(f64::NAN, |word| *word as f64 / by)
-            }
-            Encoding::Decimal(digits) => column.as_words().get(row).map_or(f64::NAN, |word| {
-                quotient(i128::from(*word), 10i128.pow(u32::from(digits)))
-            }),
-            Encoding::Float => column.as_floats().get(row).copied().unwrap_or(f64::NAN),
+            Encoding::Number(ty) => plain(&column.value(row, ty)),
+            Encoding::Text if column.is_null(row) => f64::NAN,
             Encoding::Text => column.as_texts().map_or(f64::NAN, |texts| word(texts.get(row))),
         }
     }

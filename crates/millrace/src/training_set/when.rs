@@ -1,9 +1,12 @@
 //! Times and spans as they are given on the command line.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use millrace_batch::AsOf;
 use millrace_event::{EventTime, Span};
+
+use crate::exit::Failure;
 
 /// A day (its first moment, UTC) or a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,28 @@ impl FromStr for When {
         let time = text.parse().or_else(|_| day.parse::<EventTime>());
         time.map(When)
             .map_err(|_| "write a day, 2026-01-31, or a time, 2026-01-31T12:00:00Z".to_owned())
+    }
+}
+
+/// Which events get a row; earlier ones still count in features.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Period {
+    /// Only events at this time or later; earlier ones still count in features
+    #[arg(long, value_name = "TIME")]
+    from: Option<When>,
+    /// Only events before this time
+    #[arg(long, value_name = "TIME")]
+    to: Option<When>,
+}
+
+impl Period {
+    pub fn rows(self) -> Result<Range<EventTime>, Failure> {
+        let time = |given: Option<When>, default| given.map_or(default, |When(time)| time);
+        let rows = time(self.from, EventTime::MIN)..time(self.to, EventTime::MAX);
+        if rows.is_empty() {
+            return Err(Failure::usage("--to is not after --from; there would be no event"));
+        }
+        Ok(rows)
     }
 }
 
