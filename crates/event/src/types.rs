@@ -1,6 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::{EventTime, Span, Value};
+
 /// What an entity's keys are made of.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum KeyKind {
@@ -44,6 +46,25 @@ pub enum Physical {
 }
 
 impl Type {
+    /// The value that says nothing: what stands in a field that may not be null and that nobody gave.
+    pub fn neutral(&self) -> Value {
+        match self {
+            Type::Bool => Value::Bool(false),
+            Type::Int => Value::Int(0),
+            Type::Float => Value::Float(0.0),
+            Type::Decimal(scale) => Value::Decimal { mantissa: 0, scale: *scale },
+            Type::String => Value::text(""),
+            Type::Timestamp => Value::Timestamp(EventTime(0)),
+            Type::Duration => Value::Duration(Span(0)),
+            Type::Key(entity) => match entity.kind {
+                KeyKind::Text => Value::text(""),
+                KeyKind::Int => Value::Int(0),
+            },
+            Type::List(_) => Value::List(Vec::new()),
+            Type::Map(_, _) => Value::Map(Vec::new()),
+        }
+    }
+
     pub fn physical(&self) -> Physical {
         match self {
             Type::Bool | Type::Int | Type::Decimal(_) | Type::Timestamp | Type::Duration => {

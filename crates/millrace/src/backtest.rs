@@ -19,11 +19,11 @@ use millrace_feature::{SourceFile, replace};
 use crate::config::{Size, did_you_mean};
 use crate::exit::Failure;
 use crate::history::Reading;
+use crate::history::find_label;
+use crate::history::when::Period;
 use crate::models;
 use crate::project::{self, Place, Project, shown};
 use crate::stop::Stop;
-use crate::training_set::find_label;
-use crate::training_set::when::Period;
 use decide::{Candidate, Pass, Verdict};
 use tally::Tally;
 

@@ -5,27 +5,22 @@
 //!                └── what does not fit into --memory ──▶ a scratch file ──┘
 //! ```
 
-pub mod scratch;
-pub mod when;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use millrace_batch::{BatchError, History, Job, Labelling, Scattered, Scratch, TrainingRows};
 use millrace_event::{EventTime, Type};
-use millrace_feature::plan::Plan;
-use millrace_stream::live::now;
 
 use crate::compute::find_view;
 use crate::config::{Size, did_you_mean};
 use crate::console;
 use crate::exit::Failure;
-use crate::history::{self, Letters, PROGRESS, Reading, Sources, Summary, Table};
+use crate::history::scratch::ScratchFile;
+use crate::history::when::{self, AsOfGrid, Delay, Period, When};
+use crate::history::{self, Letters, PROGRESS, Reading, Summary, Table, find_label, read};
 use crate::project::{Place, Project};
 use crate::stop::Stop;
-use scratch::ScratchFile;
-use when::{AsOfGrid, Delay, Period, When};
 
 /// Makes a training set: for each event the features as they were then, and what became of it
 #[derive(clap::Args, Debug)]
@@ -149,25 +144,6 @@ impl Args {
     }
 }
 
-/// The label of this name, if it is of the view's stream.
-pub fn find_label(plan: &Plan, name: &str, view: usize) -> Result<usize, Failure> {
-    let label = plan.label(name).ok_or_else(|| {
-        let names = plan.labels.iter().map(|label| &*label.name).collect::<Vec<_>>();
-        let hint = did_you_mean(name, names);
-        Failure::usage(format!("no label is named `{name}`; {hint}"))
-    })?;
-    let (own, view) = (plan.labels[label].stream, &plan.views[view]);
-    if own != view.stream {
-        let [own, wanted] = [own, view.stream].map(|s| &plan.streams[s].schema.stream);
-        return Err(Failure::usage(format!(
-            "label `{name}` is of stream `{own}`, and view `{}` of stream `{wanted}`; name a label \
-             of that stream",
-            view.name
-        )));
-    }
-    Ok(label)
-}
-
 /// One run of the command.
 struct Work<'a> {
     args: &'a Args,
@@ -218,43 +194,6 @@ impl Work<'_> {
         }
         Ok(())
     }
-}
-
-/// Reads every file that has a say into the history.
-pub fn read(
-    (project, reading, threads): (&Project, &Reading, usize),
-    mut history: History,
-    mut letters: Option<&mut Letters>,
-    summary: &mut Summary,
-    stop: &Stop,
-) -> Result<Scattered, Failure> {
-    let streams = 0..project.plan.streams.len();
-    let needs: Vec<bool> = streams.map(|stream| history.needs(stream)).collect();
-    let partition = |stream: usize, name: &str| history.partition(stream, name);
-    let mut sources = Sources::open(project, reading, threads, &needs, partition)?;
-    sources.streams().for_each(|(index, name)| summary.add_stream(index, name));
-    let bar = console::progress("reading", PROGRESS);
-    while let Some((partition, block)) = sources.next(|p| history.reached(p))? {
-        if stop.is_asked() {
-            return Err(Failure::interrupted("stopped; no file was written"));
-        }
-        let Some(block) = block else {
-            history.close(partition)?;
-            continue;
-        };
-        match &mut letters {
-            Some(letters) => letters.take(&block.decoded, partition.stream(), summary)?,
-            None => summary.count_dead(partition.stream(), &block.decoded),
-        }
-        // None is too far ahead: their source has judged them by the same limit, and not later.
-        history.push(partition, &block.decoded.batch, block.received.max(now()))?;
-        bar.set_position((sources.fraction() * PROGRESS as f64) as u64);
-    }
-    for (index, stream) in &mut summary.streams {
-        stream.counts = history.counts(*index);
-    }
-    bar.finish_and_clear();
-    Ok(history.finish()?)
 }
 
 /// Names and types of the rows' columns.

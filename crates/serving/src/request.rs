@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrace_event::{Batch, EventTime, Field, KeyKind, Schema, Span, State, Type, Value};
+use millrace_event::{Batch, EventTime, Field, Schema, State, Type, Value};
 use millrace_feature::plan::{Plan, View};
 
 /// The stream's schema, in which a request may leave out what the view does not look at: the
@@ -38,7 +38,8 @@ pub fn complete_event(schema: &Arc<Schema>, row: Vec<Value>, now: EventTime) -> 
         let value = match value {
             Value::Null if index == schema.time => Value::Timestamp(now),
             Value::Null if index == schema.id => last_id(&field.ty),
-            Value::Null if !field.nullable => unseen(&field.ty),
+            // The view does not look at it.
+            Value::Null if !field.nullable => field.ty.neutral(),
             value => value,
         };
         if let (true, Value::Timestamp(time)) = (index == schema.time, &value) {
@@ -53,23 +54,4 @@ pub fn complete_event(schema: &Arc<Schema>, row: Vec<Value>, now: EventTime) -> 
 
 fn last_id(ty: &Type) -> Value {
     if *ty == Type::Int { Value::Int(i64::MAX) } else { Value::text("\u{10ffff}") }
-}
-
-/// Stands in a field that may not be null and that the view does not look at.
-fn unseen(ty: &Type) -> Value {
-    match ty {
-        Type::Bool => Value::Bool(false),
-        Type::Int => Value::Int(0),
-        Type::Float => Value::Float(0.0),
-        Type::Decimal(scale) => Value::Decimal { mantissa: 0, scale: *scale },
-        Type::String => Value::text(""),
-        Type::Timestamp => Value::Timestamp(EventTime(0)),
-        Type::Duration => Value::Duration(Span(0)),
-        Type::Key(entity) => match entity.kind {
-            KeyKind::Text => Value::text(""),
-            KeyKind::Int => Value::Int(0),
-        },
-        Type::List(_) => Value::List(Vec::new()),
-        Type::Map(_, _) => Value::Map(Vec::new()),
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use millrace_event::{EventTime, Field, KeyKind, Schema, Span, Type, Value};
+use millrace_event::{EventTime, Field, Schema, Span, Type, Value};
 
 use crate::ast::{self, Check, EventStep, Expected, Name, Selection, Step, Timing};
 use crate::diagnostic::{Code, Diagnostic};
@@ -435,19 +435,5 @@ fn neutral(field: &Field) -> Value {
     if field.nullable {
         return Value::Null;
     }
-    match &field.ty {
-        Type::Bool => Value::Bool(false),
-        Type::Int => Value::Int(0),
-        Type::Float => Value::Float(0.0),
-        Type::Decimal(scale) => Value::Decimal { mantissa: 0, scale: *scale },
-        Type::String => Value::text(""),
-        Type::Timestamp => Value::Timestamp(EventTime(0)),
-        Type::Duration => Value::Duration(Span(0)),
-        Type::Key(entity) => match entity.kind {
-            KeyKind::Text => Value::text(""),
-            KeyKind::Int => Value::Int(0),
-        },
-        Type::List(_) => Value::List(Vec::new()),
-        Type::Map(_, _) => Value::Map(Vec::new()),
-    }
+    field.ty.neutral()
 }

@@ -12,11 +12,11 @@ use millrace_serving::{Encoding, Models};
 
 use crate::console;
 use crate::exit::Failure;
+use crate::history::read;
+use crate::history::scratch::ScratchFile;
 use crate::history::{PROGRESS, Reading, Summary};
 use crate::project::Project;
 use crate::stop::Stop;
-use crate::training_set::read;
-use crate::training_set::scratch::ScratchFile;
 
 /// A decision with its models.
 #[derive(Debug)]

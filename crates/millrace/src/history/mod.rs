@@ -7,12 +7,16 @@
 
 mod inputs;
 mod letters;
+mod offline;
+pub mod scratch;
 mod sources;
 mod summary;
 mod table;
+pub mod when;
 
 pub use inputs::Events;
 pub use letters::Letters;
+pub use offline::{find_label, read};
 pub use sources::{Block, PROGRESS, Reading, Sources};
 pub use summary::Summary;
 pub use table::{Table, columns_of};

@@ -19,9 +19,9 @@ use crate::compute::find_view;
 use crate::config::did_you_mean;
 use crate::console::grouped;
 use crate::exit::Failure;
+use crate::history::find_label;
 use crate::project::Project;
 use crate::stop::Stop;
-use crate::training_set::find_label;
 
 pub fn report(args: &Args, plan: &trial::Plan, stop: &Stop) -> Result<Report, Failure> {
     let project = args.place.open()?;

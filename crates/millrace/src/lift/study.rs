@@ -14,8 +14,8 @@ use super::source::{Intake, Source, check};
 use crate::console;
 use crate::exit::Failure;
 use crate::history::PROGRESS;
+use crate::history::scratch::ScratchFile;
 use crate::stop::Stop;
-use crate::training_set::scratch::ScratchFile;
 
 /// A view and a label over events.
 pub struct Study<'a> {

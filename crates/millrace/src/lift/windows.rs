@@ -11,7 +11,7 @@ use std::ops::Range;
 use millrace_event::{EventTime, Span};
 
 use crate::exit::Failure;
-use crate::training_set::when::When;
+use crate::history::when::When;
 
 /// The shares of the span that windows need to fill, and that is tested on.
 const WARM_UP: f64 = 2.0 / 9.0;

@@ -1,0 +1,68 @@
+//! What commands of the offline engine share: files into a history, and which label.
+
+use millrace_batch::{History, Scattered};
+use millrace_feature::plan::Plan;
+use millrace_stream::live::now;
+
+use super::{Letters, PROGRESS, Reading, Sources, Summary};
+use crate::config::did_you_mean;
+use crate::console;
+use crate::exit::Failure;
+use crate::project::Project;
+use crate::stop::Stop;
+
+/// Reads every file that has a say into the history.
+pub fn read(
+    (project, reading, threads): (&Project, &Reading, usize),
+    mut history: History,
+    mut letters: Option<&mut Letters>,
+    summary: &mut Summary,
+    stop: &Stop,
+) -> Result<Scattered, Failure> {
+    let streams = 0..project.plan.streams.len();
+    let needs: Vec<bool> = streams.map(|stream| history.needs(stream)).collect();
+    let partition = |stream: usize, name: &str| history.partition(stream, name);
+    let mut sources = Sources::open(project, reading, threads, &needs, partition)?;
+    sources.streams().for_each(|(index, name)| summary.add_stream(index, name));
+    let bar = console::progress("reading", PROGRESS);
+    while let Some((partition, block)) = sources.next(|p| history.reached(p))? {
+        if stop.is_asked() {
+            return Err(Failure::interrupted("stopped; no file was written"));
+        }
+        let Some(block) = block else {
+            history.close(partition)?;
+            continue;
+        };
+        match &mut letters {
+            Some(letters) => letters.take(&block.decoded, partition.stream(), summary)?,
+            None => summary.count_dead(partition.stream(), &block.decoded),
+        }
+        // None is too far ahead: their source has judged them by the same limit, and not later.
+        history.push(partition, &block.decoded.batch, block.received.max(now()))?;
+        bar.set_position((sources.fraction() * PROGRESS as f64) as u64);
+    }
+    for (index, stream) in &mut summary.streams {
+        stream.counts = history.counts(*index);
+    }
+    bar.finish_and_clear();
+    Ok(history.finish()?)
+}
+
+/// The label of this name, if it is of the view's stream.
+pub fn find_label(plan: &Plan, name: &str, view: usize) -> Result<usize, Failure> {
+    let label = plan.label(name).ok_or_else(|| {
+        let names = plan.labels.iter().map(|label| &*label.name).collect::<Vec<_>>();
+        let hint = did_you_mean(name, names);
+        Failure::usage(format!("no label is named `{name}`; {hint}"))
+    })?;
+    let (own, view) = (plan.labels[label].stream, &plan.views[view]);
+    if own != view.stream {
+        let [own, wanted] = [own, view.stream].map(|s| &plan.streams[s].schema.stream);
+        return Err(Failure::usage(format!(
+            "label `{name}` is of stream `{own}`, and view `{}` of stream `{wanted}`; name a label \
+             of that stream",
+            view.name
+        )));
+    }
+    Ok(label)
+}
