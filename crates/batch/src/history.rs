@@ -173,8 +173,8 @@ impl Scatter {
         }
         let kept = (0..events.len() as u32).filter(|row| numbers.rows[*row as usize] >= 0);
         let kept: Vec<u32> = kept.collect();
-        let fields = self.frame_fields.iter().map(|field| events.columns[*field].select(&kept));
-        self.frame.append(0, &fields.collect::<Vec<_>>(), 0..kept.len());
+        let fields = self.frame_fields.iter().map(|field| &events.columns[*field]);
+        self.frame.append(0, fields, &kept);
         self.rows = number;
         self.places += released.places.len() as i64;
     }
