@@ -74,7 +74,7 @@ fn print(trial: &Trial, took: &str) -> Result<(), Failure> {
     say!("            learnt from world 0; average precision in %")?;
     let [stale_percent, fresh_percent, gain] = [stale, fresh, fresh - stale].map(|x| x * 100.0);
     say!(
-        "            last midnight {stale_percent:.1}, the event {fresh_percent:.1}: {gain:+.1} points{}",
+        "            last midnight {stale_percent:.1}, the event {fresh_percent:.1}, {gain:+.1} points{}",
         in_words(fresh - stale)
     )?;
     say!("            one run; over more: `millrace lift --example handbook --worlds 3`")

@@ -132,8 +132,12 @@ impl Verdicts {
             || "none blocked yet".to_owned(),
             |at| format!("first blocked {:.1} s after it begins", seconds(at.since(self.begins))),
         );
+        let took = match self.took.as_slice() {
+            [] => String::new(),
+            took => format!(", {}", percentiles(took)),
+        };
         vec![
-            format!("  decided on {of_burst} and {others}, {}", percentiles(&self.took)),
+            format!("  decided on {of_burst} and {others}{took}"),
             format!("    as of the event      {:<30} {first}", self.live_counts.line()),
             format!("    as of last midnight  {}", self.daily_counts.line()),
             format!("    the other payments   {}", self.other_counts.line()),
