@@ -78,7 +78,7 @@ impl Kept {
             Cells::Bytes(_, cells) => size_of_val(&cells[..]),
             Cells::Shorts(_, cells) => size_of_val(&cells[..]),
             Cells::Ints(_, cells) | Cells::Gaps(_, cells) => size_of_val(&cells[..]),
-            Cells::Wide(data) => bytes(data),
+            Cells::Wide(data) => data.bytes(),
         };
         cells + self.marks.as_ref().map_or(0, Vec::len)
     }
@@ -135,24 +135,6 @@ fn gaps(words: &[i64]) -> Option<Cells> {
         gaps.push(u32::try_from(pair[1].checked_sub(pair[0])?).ok()?);
     }
     Some(Cells::Gaps(first, gaps))
-}
-
-/// What a nested value is taken to need, in bytes.
-const NESTED_BYTES: usize = 64;
-
-/// Bytes of cells.
-fn bytes(data: &Data) -> usize {
-    match data {
-        Data::Word(v) => size_of_val(&v[..]),
-        Data::Float(v) => size_of_val(&v[..]),
-        Data::Text(v) => v.bytes_len() + v.len() * size_of::<u32>(),
-        Data::Nested(v) => v.len() * NESTED_BYTES,
-    }
-}
-
-/// Bytes of a column's cells, as they are.
-pub(crate) fn column_bytes(column: &Column) -> usize {
-    bytes(&column.data) + column.marks().map_or(0, <[_]>::len)
 }
 
 #[cfg(test)]

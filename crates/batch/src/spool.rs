@@ -5,7 +5,7 @@ use std::fmt;
 use millrace_event::{Column, Physical};
 
 use crate::BatchError;
-use crate::packed::{Packed, column_bytes};
+use crate::packed::Packed;
 
 /// A place for what does not fit into memory: bytes that are appended and read back.
 pub trait Scratch: Send + Sync + fmt::Debug {
@@ -74,12 +74,12 @@ impl Spool {
             let (some, rest) = rows.split_at(rows.len().min(room));
             rows = rest;
             for (to, from) in list.open.iter_mut().zip(columns.clone()) {
-                let before = column_bytes(to);
+                let before = to.bytes();
                 to.append_at(from, some);
-                self.held += column_bytes(to) - before;
+                self.held += to.bytes() - before;
             }
             if len(&list.open) == self.block_rows {
-                self.held -= list.open.iter().map(column_bytes).sum::<usize>();
+                self.held -= list.open.iter().map(Column::bytes).sum::<usize>();
                 let full = Packed::take(&mut list.open);
                 self.held += full.bytes();
                 list.blocks.push(Stored::Memory(full));

@@ -75,8 +75,7 @@ impl Texts {
     }
 
     pub fn get(&self, row: usize) -> &str {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
-        &self.bytes[start..self.ends[row] as usize]
+        &self.bytes[self.range(row)]
     }
 
     pub fn len(&self) -> usize {
@@ -104,11 +103,20 @@ impl Texts {
         self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
     }
 
-    /// Bytes of text held.
-    pub fn bytes_len(&self) -> usize {
-        self.bytes.len()
+    /// All texts, end to end.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_bytes()
+    }
+
+    /// Where a text lies among [`Texts::bytes`].
+    pub fn range(&self, row: usize) -> Range<usize> {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
+        start..self.ends[row] as usize
     }
 }
+
+/// What a list or a map is taken to need, in bytes.
+const NESTED_BYTES: usize = 64;
 
 /// The cells of a column. `Word` holds bools (0, 1), ints, decimal mantissas, timestamps and
 /// durations (µs), and integer keys. The cell of a null is 0, 0.0, "" or `Value::Null`.
@@ -131,6 +139,16 @@ impl Data {
     }
 
     // What is of another kind than its column is a bug: going on would give wrong values unseen.
+
+    /// Bytes of the cells; of lists and maps, about.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Data::Word(v) => size_of_val(&v[..]),
+            Data::Float(v) => size_of_val(&v[..]),
+            Data::Text(v) => v.bytes.len() + size_of_val(&v.ends[..]),
+            Data::Nested(v) => v.len() * NESTED_BYTES,
+        }
+    }
 
     /// Appends the cells at these rows of cells of the same kind.
     pub fn append_rows(&mut self, other: &Data, rows: Range<usize>) {
@@ -222,6 +240,11 @@ impl Column {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes of the cells and their marks.
+    pub fn bytes(&self) -> usize {
+        self.data.bytes() + self.marks.as_ref().map_or(0, Vec::len)
     }
 
     pub fn marks(&self) -> Option<&[Mark]> {

@@ -67,7 +67,7 @@ pub fn rules_of(plan: &Plan, future_max: Span) -> Vec<Arc<Rules>> {
 /// The rows with a key that no checkpoint could hold.
 pub(super) fn long_rows(rules: &Rules, batch: &Batch) -> Vec<u32> {
     let texts = |column: &Column| match &column.data {
-        Data::Text(texts) => texts.bytes_len(),
+        Data::Text(texts) => texts.bytes().len(),
         Data::Word(_) | Data::Float(_) | Data::Nested(_) => 0,
     };
     // A batch whose texts are short together needs no second look.

@@ -161,13 +161,7 @@ pub(crate) fn decode_event(plan: &Plan, bytes: &[u8]) -> Result<EventRecord, Rec
 
 /// About how many bytes of memory a batch takes.
 pub(crate) fn bytes_of(batch: &Batch) -> usize {
-    let of = |column: &Column| match &column.data {
-        Data::Word(words) => words.len() * size_of::<i64>(),
-        Data::Float(floats) => floats.len() * size_of::<f64>(),
-        Data::Text(texts) => texts.bytes_len() + texts.len() * size_of::<u32>(),
-        Data::Nested(values) => values.len() * size_of::<Value>(),
-    };
-    batch.columns.iter().map(of).sum()
+    batch.columns.iter().map(Column::bytes).sum()
 }
 
 /// The most that [`Batch::encode`] writes for this row.
