@@ -22,6 +22,8 @@ const EVENTS_SHARE: usize = 4;
 pub struct History {
     sequencer: Sequencer,
     scatter: Scatter,
+    /// Nothing is known beyond this time, nor beyond what was judged here.
+    greatest: EventTime,
 }
 
 /// Where events go, by what needs them.
@@ -70,7 +72,7 @@ impl History {
             scratch,
             job,
         };
-        History { sequencer, scatter }
+        History { sequencer, scatter, greatest: EventTime::MIN }
     }
 
     /// Whether events of this stream have a say.
@@ -101,7 +103,7 @@ impl History {
         batch: &Batch,
         received: EventTime,
     ) -> Result<Applied, BatchError> {
-        let History { sequencer, scatter } = self;
+        let History { sequencer, scatter, .. } = self;
         let stream = partition.stream();
         let applied = if scatter.unordered[stream] {
             let (applied, events) = sequencer.judge(partition, batch, received);
@@ -117,12 +119,41 @@ impl History {
         Ok(applied)
     }
 
+    /// Takes in events that were judged elsewhere, and count. They wait for
+    /// [`History::release_until`].
+    pub fn admit(&mut self, stream: usize, events: &Batch) {
+        let History { sequencer, scatter, .. } = self;
+        if scatter.unordered[stream] {
+            scatter.told.iter_mut().for_each(|told| told.take_events(stream, events));
+        } else {
+            sequencer.admit(stream, events);
+        }
+    }
+
+    /// All events that are yet to be admitted have this time or a later one.
+    ///
+    /// # Errors
+    /// As [`History::push`].
+    pub fn release_until(&mut self, bound: EventTime) -> Result<(), BatchError> {
+        let History { sequencer, scatter, .. } = self;
+        sequencer.release_until(bound, &mut |_, released| {
+            scatter.take(&released);
+            Ok(())
+        })?;
+        scatter.make_room()
+    }
+
+    /// Of admitted events, this is the greatest time that came, whether it counts or not.
+    pub fn reaches(&mut self, greatest: EventTime) {
+        self.greatest = self.greatest.max(greatest);
+    }
+
     /// A partition has delivered everything.
     ///
     /// # Errors
     /// As [`History::push`].
     pub fn close(&mut self, partition: PartitionId) -> Result<(), BatchError> {
-        let History { sequencer, scatter } = self;
+        let History { sequencer, scatter, .. } = self;
         sequencer.close(partition, &mut |_, released| {
             scatter.take(&released);
             Ok(())
@@ -144,7 +175,8 @@ impl History {
         if let Some(labelling) = &mut scatter.job.labelling
             && !labelling.is_given
         {
-            labelling.cutoff = labelling.cutoff.min(self.sequencer.greatest());
+            let greatest = self.sequencer.greatest().max(self.greatest);
+            labelling.cutoff = labelling.cutoff.min(greatest);
         }
         Ok(Scattered::new(self.scatter))
     }

@@ -1,8 +1,8 @@
 //! `millrace training-set`: one row per event of a view's stream, point in time, with its label.
 //!
 //! ```text
-//!   files ─▶ History (judged, by key) ─▶ partitions on threads ─▶ rows in order ─▶ OUT
-//!                └── what does not fit into --memory ──▶ a scratch file ──┘
+//!   files or the event log ─▶ History (judged, by key) ─▶ partitions on threads ─▶ rows in order ─▶ OUT
+//!                                 └── what does not fit into --memory ──▶ a scratch file ──┘
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::console;
 use crate::exit::Failure;
 use crate::history::scratch::ScratchFile;
 use crate::history::when::{self, AsOfGrid, Delay, Period, When};
-use crate::history::{self, Letters, PROGRESS, Reading, Summary, Table, find_label, read};
+use crate::history::{self, Letters, Origins, PROGRESS, Summary, Table, find_label, read};
 use crate::project::{Place, Project};
 use crate::stop::Stop;
 
@@ -27,6 +27,7 @@ use crate::stop::Stop;
 #[command(after_help = "Examples:
   millrace training-set checkout -o train.parquet     # the files that millrace.toml names
   millrace training-set checkout --label fraud --from 2026-01-15 --to 2026-02-12 -o train.parquet
+  millrace training-set checkout --from-log -o train.parquet     # what the server has logged
   millrace training-set checkout --asof daily -o nightly.parquet
   millrace training-set checkout --asof-delay 5m --memory 512MiB -o stale.parquet
 
@@ -39,7 +40,7 @@ pub struct Args {
     /// The view's name
     view: String,
     #[command(flatten)]
-    reading: Reading,
+    origins: Origins,
     #[command(flatten)]
     period: Period,
     /// The label that the rows get
@@ -84,12 +85,12 @@ pub fn training_set(args: &Args) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut summary = Summary::default();
     let letters = Letters::path_beside(&args.output);
-    args.reading.keep_apart(&project, [args.output.as_path(), letters.as_path()])?;
+    args.origins.reading.keep_apart(&project, [args.output.as_path(), letters.as_path()])?;
     let mut letters = Letters::at(letters)?;
-    let work = Work { args, threads: args.reading.threads()?, stop: &stop };
+    let work = Work { args, threads: args.origins.reading.threads()?, stop: &stop };
     let history = History::new(job.clone(), work.scratch()?);
-    let reading = (&project, &args.reading, work.threads);
-    let scattered = read(reading, history, Some(&mut letters), &mut summary, &stop)?;
+    let from = (&project, &args.place, &args.origins);
+    let scattered = read(from, history, Some(&mut letters), &mut summary, &stop)?;
     summary.rows = work.write(&job, scattered)?;
     letters.finish()?;
     summary.took = begun.elapsed();

@@ -105,8 +105,7 @@ impl Sequencer {
 
     /// The greatest event time of all streams: of what comes later, nothing is known.
     pub fn greatest(&self) -> EventTime {
-        let clocks = self.engine.streams.iter().flat_map(|stream| &stream.clock.partitions);
-        clocks.map(|partition| partition.greatest).max().unwrap_or(EventTime::MIN)
+        self.engine.greatest()
     }
 
     pub fn counts(&self, stream: usize) -> Counts {
@@ -131,22 +130,43 @@ impl Sequencer {
         take: &mut Take<'_>,
     ) -> Result<Applied, EngineError> {
         let applied = self.engine.judge(partition, batch, received);
-        let pending = &mut self.pending[partition.stream];
-        let before = pending.len();
         if applied.count(Fate::Applied) == batch.len() {
-            pending.append(batch);
+            self.admit(partition.stream, batch);
         } else {
-            pending.append(&batch.select(&applied.rows(Fate::Applied)));
+            self.admit(partition.stream, &batch.select(&applied.rows(Fate::Applied)));
         }
-        let stream = partition.stream as u32;
-        let new = pending.times()[before..].iter().zip(before as u32..);
-        self.waiting.extend(new.map(|(time, row)| Place { time: *time, stream, row }));
-        let limit = self.engine.settings.pending_max;
         self.release(take)?;
-        if self.waiting.len() > limit {
-            return Err(EngineError::Pending { limit });
-        }
+        self.check_pending()?;
         Ok(applied)
+    }
+
+    /// Takes in events that were judged elsewhere, and count. They wait for
+    /// [`Sequencer::release_until`].
+    pub fn admit(&mut self, stream: usize, events: &Batch) {
+        let pending = &mut self.pending[stream];
+        let before = pending.len();
+        pending.append(events);
+        let new = pending.times()[before..].iter().zip(before as u32..);
+        let stream = stream as u32;
+        self.waiting.extend(new.map(|(time, row)| Place { time: *time, stream, row }));
+    }
+
+    /// All that is yet to come has this time or a later one: releases what is before it.
+    ///
+    /// # Errors
+    /// As [`Sequencer::push`].
+    pub fn release_until(
+        &mut self,
+        bound: EventTime,
+        take: &mut Take<'_>,
+    ) -> Result<(), EngineError> {
+        self.release_before(bound, take)?;
+        self.check_pending()
+    }
+
+    fn check_pending(&self) -> Result<(), EngineError> {
+        let limit = self.engine.settings.pending_max;
+        if self.waiting.len() > limit { Err(EngineError::Pending { limit }) } else { Ok(()) }
     }
 
     /// Judges a batch as [`Sequencer::push`] does, for a stream whose order is of no use: returns the

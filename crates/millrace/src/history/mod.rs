@@ -7,6 +7,7 @@
 
 mod inputs;
 mod letters;
+mod log;
 mod offline;
 pub mod scratch;
 mod sources;
@@ -17,6 +18,6 @@ pub mod when;
 pub use inputs::Events;
 pub use letters::Letters;
 pub use offline::{find_label, read};
-pub use sources::{Block, PROGRESS, Reading, Sources};
+pub use sources::{Block, Origins, PROGRESS, Reading, Sources};
 pub use summary::Summary;
 pub use table::{Table, columns_of};

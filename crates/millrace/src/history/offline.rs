@@ -4,15 +4,32 @@ use millrace_batch::{History, Scattered};
 use millrace_feature::plan::Plan;
 use millrace_stream::live::now;
 
-use super::{Letters, PROGRESS, Reading, Sources, Summary};
+use super::log::read_log;
+use super::{Letters, Origins, PROGRESS, Reading, Sources, Summary};
 use crate::config::did_you_mean;
 use crate::console;
 use crate::exit::Failure;
-use crate::project::Project;
+use crate::project::{DataPlace, Place, Project};
 use crate::stop::Stop;
 
-/// Reads every file that has a say into the history.
+/// Takes every event that has a say into the history, from files or from the log of this data.
 pub fn read(
+    (project, place, origins): (&Project, &Place, &Origins),
+    history: History,
+    letters: Option<&mut Letters>,
+    summary: &mut Summary,
+    stop: &Stop,
+) -> Result<Scattered, Failure> {
+    if origins.from_log {
+        let dir = DataPlace::of(place, origins.data.as_deref()).existing()?;
+        return read_log((project, dir), history, summary, stop);
+    }
+    let reading = (project, &origins.reading, origins.reading.threads()?);
+    read_files(reading, history, letters, summary, stop)
+}
+
+/// Reads every file that has a say into the history.
+fn read_files(
     (project, reading, threads): (&Project, &Reading, usize),
     mut history: History,
     mut letters: Option<&mut Letters>,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use millrace_connector::Decoded;
+use millrace_event::Refusal;
 use millrace_stream::Counts;
 use serde_json::json;
 
@@ -61,6 +62,17 @@ impl Summary {
         }
     }
 
+    /// What became of the events of a stream when they were logged: the server keeps letters of
+    /// those that were too far ahead.
+    pub fn count_logged(&mut self, stream: usize, counts: Counts) {
+        if let Some(stream) = self.streams.get_mut(&stream) {
+            stream.counts = counts;
+            if counts.future > 0 {
+                stream.dead.insert(Refusal::Future.name(), counts.future);
+            }
+        }
+    }
+
     pub fn print(&self, view: &str, output: &Path, letters: Option<&Path>) -> Result<(), Failure> {
         let events: u64 = self.streams.values().map(StreamSummary::records).sum();
         say!(
@@ -86,6 +98,10 @@ impl Summary {
                      sort it by time, or give the stream a longer `late`"
                 )?;
             }
+            if stream.counts.replayed > 0 {
+                let replayed = grouped(stream.counts.replayed);
+                say!("    {replayed} of the late ones were replayed, and count")?;
+            }
             for (reason, count) in &stream.dead {
                 say!("    {reason}: {}", counted(*count as usize, "dead letter"))?;
             }
@@ -106,12 +122,13 @@ impl Summary {
             .streams
             .values()
             .map(|s| {
-                let Counts { applied, duplicate, late, .. } = s.counts;
+                let Counts { applied, duplicate, late, replayed, .. } = s.counts;
                 let counts = json!({
                     "records": s.records(),
                     "applied": applied,
                     "duplicate": duplicate,
                     "late": late,
+                    "replayed": replayed,
                     "dead": s.dead_total(),
                     "dead_by_reason": s.dead,
                 });

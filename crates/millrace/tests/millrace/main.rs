@@ -7,6 +7,7 @@ mod compute;
 mod configuration;
 mod decisions;
 mod demo;
+mod from_log;
 mod key;
 mod lift;
 mod model;

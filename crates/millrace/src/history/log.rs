@@ -1,0 +1,98 @@
+//! The event log of a server, as another source of history.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indicatif::ProgressBar;
+use millrace_batch::{BatchError, History, Scattered};
+use millrace_store::{Access, Disk, FileDisk, StoreError};
+use millrace_stream::EngineError;
+use millrace_stream::live::{LiveError, Logged, PastError, Survey};
+
+use super::{PROGRESS, Summary};
+use crate::console;
+use crate::exit::Failure;
+use crate::project::Project;
+use crate::stop::Stop;
+
+/// Takes every event of the log that has a say into the history, judged as when it came.
+pub fn read_log(
+    (project, dir): (&Project, PathBuf),
+    mut history: History,
+    summary: &mut Summary,
+    stop: &Stop,
+) -> Result<Scattered, Failure> {
+    let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&dir, Access::Read)?);
+    let plan = &project.plan;
+    let needs: Vec<bool> = (0..plan.streams.len()).map(|stream| history.needs(stream)).collect();
+    let failed = |error| failure(&dir, error);
+    let settings = project.config.engine();
+    let survey = Survey::open(disk, Arc::clone(plan), settings, needs.clone()).map_err(failed)?;
+    let mut logged = judged(survey, stop, &dir)?;
+    for stream in (0..needs.len()).filter(|stream| needs[*stream]) {
+        summary.add_stream(stream, &plan.streams[stream].schema.stream);
+        summary.count_logged(stream, logged.counts(stream));
+    }
+    history.reaches(logged.greatest());
+    let bar = console::progress("reading", PROGRESS);
+    let records = logged.records().max(1);
+    loop {
+        let mut admit = |stream: usize, events: &_, _| history.admit(stream, events);
+        let Some((read, bound)) = logged.next_stretch(&mut admit).map_err(failed)? else { break };
+        check(stop)?;
+        history.release_until(bound).map_err(|error| waits(&dir, error))?;
+        bar.set_position(PROGRESS * read / records);
+    }
+    bar.finish_and_clear();
+    Ok(history.finish()?)
+}
+
+/// The log once it was looked through.
+fn judged(mut survey: Survey, stop: &Stop, dir: &Path) -> Result<Logged, Failure> {
+    let bar: ProgressBar = console::spinner("looking through the log");
+    while survey.step().map_err(|error| failure(dir, error))? {
+        check(stop)?;
+        bar.set_position(survey.records());
+    }
+    bar.finish_and_clear();
+    survey.finish().map_err(|error| failure(dir, error))
+}
+
+fn check(stop: &Stop) -> Result<(), Failure> {
+    if stop.is_asked() {
+        return Err(Failure::interrupted("stopped; no file was written"));
+    }
+    Ok(())
+}
+
+fn waits(dir: &Path, error: BatchError) -> Failure {
+    match error {
+        BatchError::Engine(EngineError::Pending { limit }) => Failure::user(format!(
+            "{}: more than {limit} events of the log came before others with earlier times, and \
+             would have to wait for these in memory; read files of events with --events",
+            dir.display()
+        )),
+        other => other.into(),
+    }
+}
+
+fn failure(dir: &Path, error: PastError) -> Failure {
+    let dir = dir.display();
+    match error {
+        PastError::Removed { first } => Failure::user(format!(
+            "{dir}: the event log begins at record {first}: the events before it are gone, and \
+             features over them would be wrong; read files of events with --events, and to keep \
+             more of the log, raise storage.log_retain in millrace.toml"
+        )),
+        PastError::Live(LiveError::Store(StoreError::NoSuchOffset { log, first, .. })) => {
+            let first = first.0;
+            Failure::user(format!(
+                "{dir}: log {log} begins at record {first}: late events that were replayed are \
+                 gone, and features without them would be wrong; read files of events with \
+                 --events, and to keep more late events, raise storage.late_max in millrace.toml"
+            ))
+        }
+        PastError::Live(error) => error.into(),
+        PastError::NotThere { .. } | PastError::Behind { .. } => Failure::bug(error),
+    }
+}
