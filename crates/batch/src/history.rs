@@ -6,7 +6,7 @@ use millrace_event::{Batch, EventTime};
 use millrace_feature::plan::View;
 use millrace_stream::{Applied, Counts, PartitionId, Released, Sequencer, Settings};
 
-use crate::job::{BatchError, Job};
+use crate::job::{BatchError, Counting, Job};
 use crate::label::Told;
 use crate::scatter::{GroupInput, Numbers};
 use crate::scattered::Scattered;
@@ -49,7 +49,10 @@ impl History {
         let view = &plan.views[job.view];
         // Its own shards stay empty.
         let settings = Settings { shards: 1, threads: 1, ..job.settings.clone() };
-        let sequencer = Sequencer::new(Arc::clone(plan), job.view, settings, false);
+        let mut sequencer = Sequencer::new(Arc::clone(plan), job.view, settings, false);
+        if job.counting == Counting::AsKnown {
+            sequencer.note_arrivals();
+        }
         let mut unordered = vec![false; plan.streams.len()];
         for source in job.label_sources() {
             unordered[source.stream] = !sequencer.needs(source.stream);
@@ -93,7 +96,7 @@ impl History {
         self.sequencer.counts(stream)
     }
 
-    /// Takes in a batch that a partition delivered.
+    /// Takes in a batch that a partition delivered, and that arrived when it was received.
     ///
     /// # Errors
     /// When too many events wait, or the scratch file fails.
@@ -103,11 +106,12 @@ impl History {
         batch: &Batch,
         received: EventTime,
     ) -> Result<Applied, BatchError> {
+        self.note(received);
         let History { sequencer, scatter, .. } = self;
         let stream = partition.stream();
         let applied = if scatter.unordered[stream] {
             let (applied, events) = sequencer.judge(partition, batch, received);
-            scatter.told.iter_mut().for_each(|told| told.take_events(stream, &events));
+            scatter.tell(stream, &events, received);
             applied
         } else {
             sequencer.push(partition, batch, received, &mut |_, released| {
@@ -121,12 +125,13 @@ impl History {
 
     /// Takes in events that were judged elsewhere, and count. They wait for
     /// [`History::release_until`].
-    pub fn admit(&mut self, stream: usize, events: &Batch) {
+    pub fn admit(&mut self, stream: usize, events: &Batch, arrived: EventTime) {
+        self.note(arrived);
         let History { sequencer, scatter, .. } = self;
         if scatter.unordered[stream] {
-            scatter.told.iter_mut().for_each(|told| told.take_events(stream, events));
+            scatter.tell(stream, events, arrived);
         } else {
-            sequencer.admit(stream, events);
+            sequencer.admit(stream, events, arrived);
         }
     }
 
@@ -146,6 +151,13 @@ impl History {
     /// Of admitted events, this is the greatest time that came, whether it counts or not.
     pub fn reaches(&mut self, greatest: EventTime) {
         self.greatest = self.greatest.max(greatest);
+    }
+
+    /// What is known ends with what arrived last, where arrivals count.
+    fn note(&mut self, arrived: EventTime) {
+        if self.scatter.job.counting == Counting::AsKnown {
+            self.reaches(arrived);
+        }
     }
 
     /// A partition has delivered everything.
@@ -183,6 +195,17 @@ impl History {
 }
 
 impl Scatter {
+    /// Takes what events tell that need no order.
+    fn tell(&mut self, stream: usize, events: &Batch, arrived: EventTime) {
+        let arrivals = match self.job.counting {
+            Counting::AsHappened => None,
+            Counting::AsKnown => Some(vec![arrived.0; events.len()]),
+        };
+        for told in &mut self.told {
+            told.take_events(stream, events, arrivals.as_deref());
+        }
+    }
+
     fn take(&mut self, released: &Released<'_>) {
         let job = &self.job;
         let view = &job.plan.views[job.view];
@@ -199,7 +222,7 @@ impl Scatter {
         }
         for told in &mut self.told {
             for (stream, events) in released.batches.iter().enumerate() {
-                told.take_events(stream, events);
+                told.take_events(stream, events, arrivals_of(released, stream));
             }
             told.take_rows(events, &numbers.rows);
         }
@@ -225,6 +248,11 @@ impl Scatter {
         }
         Ok(())
     }
+}
+
+/// When the events of a stream arrived, where that is noted.
+pub(crate) fn arrivals_of<'a>(released: &'a Released<'_>, stream: usize) -> Option<&'a [i64]> {
+    released.arrivals.as_ref().map(|arrivals| &arrivals[stream][..])
 }
 
 /// The fields of the view's stream that its rows need.

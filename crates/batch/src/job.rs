@@ -19,6 +19,7 @@ pub struct Job {
     /// Of which events there are rows. Earlier ones still count in features.
     pub rows: Range<EventTime>,
     pub asof: AsOf,
+    pub counting: Counting,
     pub labelling: Option<Labelling>,
     /// Fields of the view's stream that become columns too, by their index in its schema.
     pub fields: Vec<usize>,
@@ -26,6 +27,15 @@ pub struct Job {
     pub memory: usize,
     /// How events are judged and how many may wait; the rest of it has no say here.
     pub settings: Settings,
+}
+
+/// From when on an event counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// From its own time.
+    AsHappened,
+    /// From its own time or its arrival, whichever is later: what serving could have known.
+    AsKnown,
 }
 
 /// Which label the rows get.

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use millrace_batch::{BatchError, History, Job, Labelling, Scattered, Scratch, TrainingRows};
+use millrace_batch::{
+    BatchError, Counting, History, Job, Labelling, Scattered, Scratch, TrainingRows,
+};
 use millrace_event::{EventTime, Type};
 
 use crate::compute::find_view;
@@ -28,13 +30,15 @@ use crate::stop::Stop;
   millrace training-set checkout -o train.parquet     # the files that millrace.toml names
   millrace training-set checkout --label fraud --from 2026-01-15 --to 2026-02-12 -o train.parquet
   millrace training-set checkout --from-log -o train.parquet     # what the server has logged
+  millrace training-set checkout --from-log --as-known -o known.parquet
   millrace training-set checkout --asof daily -o nightly.parquet
   millrace training-set checkout --asof-delay 5m --memory 512MiB -o stale.parquet
 
 Each row has the id and time of its event, the columns of the view, the fields named by --with, and
 with --label two columns more: the label (true, false, or null where it cannot be known yet) and
 when it was known to be true. The features count what happened before the event and nothing after
-it, and are those that a live server would have served, bit for bit. A label counts what is known at
+it, and are those that a live server would have served, bit for bit. With --as-known they count an
+event only from its arrival on, if that was later than its time, and so do labels. A label counts what is known at
 --label-at, whatever the time of its event.")]
 pub struct Args {
     /// The view's name
@@ -56,6 +60,9 @@ pub struct Args {
     /// Features as they were at the last full hour, or the last midnight (UTC)
     #[arg(long, value_enum)]
     asof: Option<AsOfGrid>,
+    /// Count events and reports only from their arrival, which the log knows, as serving could have
+    #[arg(long)]
+    as_known: bool,
     /// Fields of the event that become columns too, separated by commas
     #[arg(long, value_name = "FIELD,…", value_delimiter = ',')]
     with: Vec<String>,
@@ -123,10 +130,22 @@ impl Args {
             labelling: self.labelling(project, view, rows.end)?,
             rows,
             asof: when::asof(self.asof_delay, self.asof),
+            counting: self.counting()?,
             fields: self.with.iter().map(field).collect::<Result<_, _>>()?,
             memory: self.memory.bytes(),
             settings: project.config.engine(),
         })
+    }
+
+    fn counting(&self) -> Result<Counting, Failure> {
+        match (self.as_known, self.origins.from_log) {
+            (false, _) => Ok(Counting::AsHappened),
+            (true, true) => Ok(Counting::AsKnown),
+            (true, false) => Err(Failure::usage(
+                "--as-known: files do not say when their events arrived; the log does: add \
+                 --from-log",
+            )),
+        }
     }
 
     fn labelling(

@@ -32,7 +32,12 @@ pub struct Sequencer {
     /// The rows that wait: those of the last push stand at the end, the others are in order.
     waiting: Vec<Place>,
     needed: Vec<bool>,
+    /// When each of the pending rows arrived, where that is noted.
+    arrivals: Option<Arrivals>,
 }
+
+/// By stream, a time for each of its rows.
+pub type Arrivals = Vec<Vec<i64>>;
 
 /// Where an event lies among the batches of all streams: (time, id) decides, the rest follows.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +60,8 @@ pub struct Released<'a> {
     pub places: &'a [Place],
     /// By stream, in order.
     pub batches: Vec<Batch>,
+    /// When each of them arrived, where that is noted.
+    pub arrivals: Option<Arrivals>,
     /// All that is yet to come has this time or a later one.
     pub bound: EventTime,
 }
@@ -85,7 +92,12 @@ impl Sequencer {
             ..settings
         };
         let engine = Engine::build(plan, settings, tracked, [0; 16]);
-        Sequencer { engine, first, pending, waiting: Vec::new(), needed }
+        Sequencer { engine, first, pending, waiting: Vec::new(), needed, arrivals: None }
+    }
+
+    /// Notes when each event arrives, and hands that out with it.
+    pub fn note_arrivals(&mut self) {
+        self.arrivals = Some(vec![Vec::new(); self.pending.len()]);
     }
 
     /// Whether the view depends on this stream.
@@ -131,9 +143,10 @@ impl Sequencer {
     ) -> Result<Applied, EngineError> {
         let applied = self.engine.judge(partition, batch, received);
         if applied.count(Fate::Applied) == batch.len() {
-            self.admit(partition.stream, batch);
+            self.admit(partition.stream, batch, received);
         } else {
-            self.admit(partition.stream, &batch.select(&applied.rows(Fate::Applied)));
+            let events = batch.select(&applied.rows(Fate::Applied));
+            self.admit(partition.stream, &events, received);
         }
         self.release(take)?;
         self.check_pending()?;
@@ -142,7 +155,10 @@ impl Sequencer {
 
     /// Takes in events that were judged elsewhere, and count. They wait for
     /// [`Sequencer::release_until`].
-    pub fn admit(&mut self, stream: usize, events: &Batch) {
+    pub fn admit(&mut self, stream: usize, events: &Batch, arrived: EventTime) {
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals[stream].extend(std::iter::repeat_n(arrived.0, events.len()));
+        }
         let pending = &mut self.pending[stream];
         let before = pending.len();
         pending.append(events);
@@ -220,7 +236,8 @@ impl Sequencer {
         self.sort_ties(&mut waiting[..certain]);
         for places in waiting[..certain].chunks(RELEASE_MAX) {
             let batches = self.select(places);
-            take(&mut self.engine, Released { places, batches, bound })?;
+            let arrivals = self.arrivals_at(places);
+            take(&mut self.engine, Released { places, batches, arrivals, bound })?;
         }
         waiting.drain(..certain);
         self.waiting = waiting;
@@ -254,6 +271,20 @@ impl Sequencer {
             rows.push(std::mem::replace(&mut place.row, row));
         }
         self.pending[stream] = self.pending[stream].select(&rows);
+        if let Some(arrivals) = &mut self.arrivals {
+            let of_stream = &mut arrivals[stream];
+            *of_stream = rows.iter().map(|row| of_stream[*row as usize]).collect();
+        }
+    }
+
+    fn arrivals_at(&self, places: &[Place]) -> Option<Arrivals> {
+        let arrivals = self.arrivals.as_ref()?;
+        let mut selected: Arrivals = vec![Vec::new(); arrivals.len()];
+        for Place { stream, row, .. } in places {
+            let stream = *stream as usize;
+            selected[stream].push(arrivals[stream][*row as usize]);
+        }
+        Some(selected)
     }
 
     /// The events at these places, by stream.

@@ -37,7 +37,7 @@ pub fn read_log(
     let bar = console::progress("reading", PROGRESS);
     let records = logged.records().max(1);
     loop {
-        let mut admit = |stream: usize, events: &_, _| history.admit(stream, events);
+        let mut admit = |stream: usize, events: &_, arrived| history.admit(stream, events, arrived);
         let Some((read, bound)) = logged.next_stretch(&mut admit).map_err(failed)? else { break };
         check(stop)?;
         history.release_until(bound).map_err(|error| waits(&dir, error))?;

@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
+use millrace_connector::value_to_json;
 use millrace_event::{Batch, EventTime, Span, State, Value};
 use millrace_feature::plan::Plan;
 use millrace_feature::{SourceFile, compile};
 use millrace_store::{Access, FileDisk, Log, LogConfig, LogName, Offset};
+use millrace_stream::Settings;
 use millrace_stream::live::{Delivery, Live, LiveSettings, Receipt};
 use tempfile::{TempDir, tempdir};
 
@@ -124,7 +126,10 @@ pub struct Server {
 impl Server {
     pub fn in_folder(folder: &Path) -> Server {
         let plan = plan();
-        let settings = LiveSettings { dir: folder.join(".millrace"), ..LiveSettings::default() };
+        // So much history that every read is exact.
+        let engine = Settings { history: Span::days(1_000), ..Settings::default() };
+        let dir = folder.join(".millrace");
+        let settings = LiveSettings { engine, dir, ..LiveSettings::default() };
         let (live, _) = Live::open(Arc::clone(&plan), settings).unwrap();
         Server { live, plan }
     }
@@ -149,6 +154,18 @@ impl Server {
         let reply = Box::new(move |result| drop(reply.send(result)));
         self.live.ingest_waiting(delivery, reply).unwrap();
         answer.recv().unwrap().unwrap()
+    }
+
+    /// The columns of a view for this event, as JSON.
+    pub fn view(&self, view: &str, event: &Event) -> Vec<String> {
+        let view = self.plan.view(view).unwrap();
+        let (reply, answer) = channel();
+        let reply = Box::new(move |result| drop(reply.send(result)));
+        self.live.view(view, self.batch(event), event.at, reply).unwrap();
+        let rows = answer.recv().unwrap().unwrap().rows;
+        let columns = rows[0].iter().zip(&self.plan.views[view].columns);
+        let json = columns.map(|(cell, column)| value_to_json(&cell.value, &column.ty));
+        json.map(|json| json.get().to_owned()).collect()
     }
 
     pub fn replay(&self) -> u64 {
@@ -215,12 +232,18 @@ pub fn arrivals(random: &mut Dice) -> Vec<Arrival> {
 /// What counts in the end, by id, and when it began to.
 pub type Applied = BTreeMap<String, (Event, EventTime)>;
 
-/// Hands everything over, and replays what was late twice on the way, and at the end.
-pub fn deliver(server: &Server, arrivals: &[Arrival]) -> Applied {
+/// Hands everything over, and replays what was late now and then, and at the end. Before something
+/// arrives, `passes` is told the time that has passed without.
+pub fn deliver(
+    server: &Server,
+    arrivals: &[Arrival],
+    mut passes: impl FnMut(EventTime),
+) -> Applied {
     let (mut applied, mut late, mut counts) = (Applied::new(), Applied::new(), [0; 3]);
     let mut since = 0;
     for (number, arrival) in arrivals.iter().enumerate() {
         let Arrival { received, partition, event } = arrival;
+        passes(*received);
         let receipt = server.take(event, partition, *received);
         let now = (event.clone(), *received);
         match (receipt.applied, receipt.late, receipt.duplicate) {
@@ -242,7 +265,8 @@ pub fn deliver(server: &Server, arrivals: &[Arrival]) -> Applied {
             applied.extend(replayed.into_iter().map(now));
         }
     }
-    assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
+    passes(EventTime::MAX);
+    assert!(counts[0] > 500, "{counts:?}");
     applied
 }
 
@@ -277,7 +301,7 @@ fn the_log_gives_the_rows_that_files_of_what_counted_give() {
     for seed in 0..3 {
         let folder = folder();
         let server = Server::in_folder(folder.path());
-        let applied = deliver(&server, &arrivals(&mut Dice(seed)));
+        let applied = deliver(&server, &arrivals(&mut Dice(seed)), |_| {});
         write_files(folder.path(), &applied);
         for view in ["checkout", "checkout_with"] {
             for options in
@@ -323,4 +347,61 @@ fn a_log_that_does_not_go_back_to_its_beginning_is_refused() {
     assert!(!folder.path().join("out.csv").exists());
     let told = fail(folder.path(), &["training-set", "checkout", "--data", "x", "-o", "o.csv"], 2);
     assert!(told.contains("--from-log"), "{told}");
+}
+
+/// A server is asked for the view of each payment at its time, whether or not it has come by then.
+#[test]
+fn as_known_is_what_was_served_at_the_moment() {
+    for (seed, view) in [(4, "checkout"), (5, "checkout_with")] {
+        let folder = folder();
+        let server = Server::in_folder(folder.path());
+        let arrivals = arrivals(&mut Dice(seed));
+        let payments = arrivals.iter().map(|a| &a.event).filter(|e| e.stream == PAYMENT);
+        let payments: BTreeMap<&str, &Event> = payments.map(|e| (&*e.id, e)).collect();
+        let mut asked: Vec<&Event> = payments.into_values().collect();
+        asked.sort_by_key(|event| std::cmp::Reverse(event.at));
+        let mut served = BTreeMap::new();
+        deliver(&server, &arrivals, |moment| {
+            while let Some(event) = asked.pop_if(|event| event.at < moment) {
+                served.insert(event.id.clone(), server.view(view, event));
+            }
+        });
+        server.live.close().unwrap();
+        let command = ["training-set", view, "--from-log", "-o"];
+        succeed(folder.path(), &[&command[..], &["known.ndjson", "--as-known"]].concat());
+        succeed(folder.path(), &[&command[..], &["happened.ndjson"]].concat());
+        let plan = plan();
+        let columns = &plan.views[plan.view(view).unwrap()].columns;
+        let text = read(folder.path(), "known.ndjson");
+        assert_eq!(text.lines().count(), served.len());
+        for line in text.lines() {
+            let row: BTreeMap<&str, &serde_json::value::RawValue> =
+                serde_json::from_str(line).unwrap();
+            let id: String = serde_json::from_str(row["payment"].get()).unwrap();
+            for (column, cell) in columns.iter().zip(&served[&id]) {
+                assert_eq!(row[&*column.name].get(), cell, "{} of {line}", column.name);
+            }
+        }
+        let happened = read(folder.path(), "happened.ndjson");
+        let unlike = happened.lines().zip(text.lines()).filter(|(a, b)| a != b).count();
+        assert!(unlike > 200, "{unlike}");
+    }
+}
+
+#[test]
+fn what_arrives_at_once_is_known_as_it_happens() {
+    let folder = folder();
+    let server = Server::in_folder(folder.path());
+    let mut arrivals = arrivals(&mut Dice(9));
+    arrivals.iter_mut().for_each(|arrival| arrival.received = arrival.event.at);
+    arrivals.sort_by_key(|arrival| arrival.received);
+    deliver(&server, &arrivals, |_| {});
+    let command = ["training-set", "checkout", "--label", "fraud", "-o"];
+    let told = fail(folder.path(), &[&command[..], &["out.csv", "--as-known"]].concat(), 2);
+    assert!(told.contains("add --from-log"), "{told}");
+    let log = [&command[..], &["happened.csv", "--from-log"]].concat();
+    succeed(folder.path(), &log);
+    let log = [&command[..], &["known.csv", "--from-log", "--as-known"]].concat();
+    succeed(folder.path(), &log);
+    same(folder.path(), "known.csv", "happened.csv");
 }

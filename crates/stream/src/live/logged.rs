@@ -29,7 +29,8 @@ use crate::settings::Settings;
 /// Events that lie together at least: so many that looking at what waits after each costs little.
 const STRETCH_EVENTS: usize = 1 << 16;
 
-/// Takes events of one stream that count, and when they arrived.
+/// Takes events of one stream that count, and when they arrived: those that were replayed, with
+/// what came just before the replay.
 pub type TakeEvents<'a> = dyn FnMut(usize, &Batch, EventTime) + 'a;
 
 /// The log as it is looked through.
@@ -149,7 +150,6 @@ impl Survey {
             counts,
             greatest: engine.greatest(),
             records: found.records,
-            received: found.received,
             applied: found.applied,
             stretches: found.stretches.into_iter(),
             replayed: found.replayed,
@@ -234,7 +234,6 @@ pub struct Logged {
     counts: Vec<Counts>,
     greatest: EventTime,
     records: u64,
-    received: EventTime,
     applied: BTreeMap<u64, Vec<u32>>,
     /// Where each ends, and what no event behind it is earlier than.
     stretches: std::vec::IntoIter<(u64, EventTime)>,
@@ -255,11 +254,6 @@ impl Logged {
     /// The greatest event time of all.
     pub fn greatest(&self) -> EventTime {
         self.greatest
-    }
-
-    /// When the last delivery of all was received.
-    pub fn received(&self) -> EventTime {
-        self.received
     }
 
     /// Hands out the events of the next stretch; returns how far the log was read, and what no event

@@ -3,4 +3,5 @@
 mod corpus;
 mod coverage;
 mod diagnostics;
+mod known;
 mod random;
