@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use millrace_event::{Batch, EventTime};
+use millrace_event::{Batch, Column, EventTime, Physical};
 use millrace_feature::plan::View;
 use millrace_stream::{Applied, Counts, PartitionId, Released, Sequencer, Settings};
 
-use crate::job::{BatchError, Counting, Job};
+use crate::job::{BatchError, Counting, Job, Subject};
 use crate::label::Told;
 use crate::scatter::{GroupInput, Numbers};
 use crate::scattered::Scattered;
@@ -33,7 +33,10 @@ pub(crate) struct Scatter {
     pub groups: Vec<GroupInput>,
     /// What tells of positive events, and of those that can be labelled.
     pub told: Vec<Told>,
-    /// The view's events: their fields that are needed, in the order of the rows.
+    /// Where rows lie among the batches: with the view's stream, or behind all streams.
+    pub rows_at: usize,
+    /// The rows' events: their fields that are needed, in the order of the rows; then, of rows that
+    /// are asked for, their numbers.
     pub frame: Spool,
     pub frame_fields: Vec<usize>,
     /// Streams that only a label needs: their events need no order.
@@ -53,18 +56,26 @@ impl History {
         if job.counting == Counting::AsKnown {
             sequencer.note_arrivals();
         }
+        let mut rows_at = view.stream;
+        if job.subject == Subject::Asked {
+            sequencer.take_rows();
+            rows_at = sequencer.asked_at();
+        }
         let mut unordered = vec![false; plan.streams.len()];
         for source in job.label_sources() {
             unordered[source.stream] = !sequencer.needs(source.stream);
         }
         let frame_fields = frame_fields(&job, view);
         let kinds = job.field_kinds();
-        let frame_kinds = frame_fields.iter().map(|field| kinds[*field]).collect();
+        let frame_kinds = frame_fields.iter().map(|field| kinds[*field]);
+        let number = (job.subject == Subject::Asked).then_some(Physical::Word);
+        let frame_kinds = frame_kinds.chain(number).collect();
         let told = job.labelling.as_ref().map(|labelling| {
             let label = &plan.labels[labelling.label];
             job.label_sources().map(|source| Told::new(plan, label, source)).collect()
         });
         let scatter = Scatter {
+            rows_at,
             groups: view.reads.iter().map(|read| GroupInput::new(&job, read)).collect(),
             told: told.unwrap_or_default(),
             frame: Spool::new(frame_kinds, 1, ROWS),
@@ -133,6 +144,33 @@ impl History {
         } else {
             sequencer.admit(stream, events, arrived);
         }
+    }
+
+    /// Takes in rows that are asked for, if they are the job's subject: events of the view's stream
+    /// that are in the order of time and follow those before, each with a number to know it by.
+    ///
+    /// # Errors
+    /// As [`History::push`].
+    pub fn ask(&mut self, rows: &Batch, numbers: &[i64]) -> Result<(), BatchError> {
+        let History { sequencer, scatter, .. } = self;
+        sequencer.ask(rows, numbers, &mut |_, released| {
+            scatter.take(&released);
+            Ok(())
+        })?;
+        scatter.make_room()
+    }
+
+    /// No more rows will be asked for.
+    ///
+    /// # Errors
+    /// As [`History::push`].
+    pub fn asked_all(&mut self) -> Result<(), BatchError> {
+        let History { sequencer, scatter, .. } = self;
+        sequencer.asked_all(&mut |_, released| {
+            scatter.take(&released);
+            Ok(())
+        })?;
+        scatter.make_room()
     }
 
     /// All events that are yet to be admitted have this time or a later one.
@@ -208,8 +246,7 @@ impl Scatter {
 
     fn take(&mut self, released: &Released<'_>) {
         let job = &self.job;
-        let view = &job.plan.views[job.view];
-        let events = &released.batches[view.stream];
+        let events = &released.batches[self.rows_at];
         let mut number = self.rows;
         let rows = events.times().iter().map(|time| {
             let is_row = job.rows.contains(&EventTime(*time));
@@ -218,18 +255,22 @@ impl Scatter {
         });
         let numbers = Numbers { first_place: self.places, rows: rows.collect() };
         for group in &mut self.groups {
-            group.take(job, released, &numbers);
+            group.take(job, released, self.rows_at, &numbers);
         }
         for told in &mut self.told {
             for (stream, events) in released.batches.iter().enumerate() {
-                told.take_events(stream, events, arrivals_of(released, stream));
+                told.take_events(stream, events, arrivals_of(job, released, stream));
             }
             told.take_rows(events, &numbers.rows);
         }
         let kept = (0..events.len() as u32).filter(|row| numbers.rows[*row as usize] >= 0);
         let kept: Vec<u32> = kept.collect();
         let fields = self.frame_fields.iter().map(|field| events.columns[*field].select(&kept));
-        self.frame.append(0, &fields.collect::<Vec<_>>(), 0..kept.len());
+        let mut fields: Vec<Column> = fields.collect();
+        if let (Subject::Asked, Some(notes)) = (job.subject, &released.notes) {
+            fields.push(Column::words(notes[self.rows_at].clone()).select(&kept));
+        }
+        self.frame.append(0, &fields, 0..kept.len());
         self.rows = number;
         self.places += released.places.len() as i64;
     }
@@ -250,9 +291,16 @@ impl Scatter {
     }
 }
 
-/// When the events of a stream arrived, where that is noted.
-pub(crate) fn arrivals_of<'a>(released: &'a Released<'_>, stream: usize) -> Option<&'a [i64]> {
-    released.arrivals.as_ref().map(|arrivals| &arrivals[stream][..])
+/// When the events of a stream arrived, where that counts.
+pub(crate) fn arrivals_of<'a>(
+    job: &Job,
+    released: &'a Released<'_>,
+    stream: usize,
+) -> Option<&'a [i64]> {
+    match job.counting {
+        Counting::AsHappened => None,
+        Counting::AsKnown => released.notes.as_ref().map(|notes| &notes[stream][..]),
+    }
 }
 
 /// The fields of the view's stream that its rows need.

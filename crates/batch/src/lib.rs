@@ -26,6 +26,6 @@ mod spool;
 
 pub use asof::AsOf;
 pub use history::History;
-pub use job::{BatchError, Counting, Job, Labelling};
+pub use job::{BatchError, Counting, Job, Labelling, Subject};
 pub use scattered::{Scattered, Step, TrainingRows};
 pub use spool::Scratch;

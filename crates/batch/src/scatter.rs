@@ -12,7 +12,7 @@ use siphasher::sip::SipHasher13;
 use crate::AsOf;
 use crate::arrival::seen;
 use crate::history::arrivals_of;
-use crate::job::{Counting, Job};
+use crate::job::{Counting, Job, Subject};
 use crate::spool::Spool;
 
 /// Into how many partitions the keys of a group are put: so many that the key states of one stay
@@ -58,9 +58,10 @@ impl GroupInput {
         let group = &plan.groups[read.group];
         let is_own = group.stream == view.stream;
         let is_known = job.counting == Counting::AsKnown;
+        let is_merged = is_known || job.subject == Subject::Asked;
         let way = match job.asof {
             AsOf::Event if view.including && is_own => Way::Behind,
-            AsOf::Event if is_own && read.keys == group.keys && !is_known => Way::Own,
+            AsOf::Event if is_own && read.keys == group.keys && !is_merged => Way::Own,
             AsOf::Event => Way::Before,
             AsOf::Delay(_) | AsOf::Every(_) => Way::Behind,
         };
@@ -88,14 +89,13 @@ impl GroupInput {
     }
 
     /// Takes what it needs of these events.
-    pub fn take(&mut self, job: &Job, released: &Released<'_>, numbers: &Numbers) {
+    pub fn take(&mut self, job: &Job, released: &Released<'_>, rows_at: usize, numbers: &Numbers) {
         let plan = &job.plan;
-        let view = &plan.views[job.view];
         let stream = plan.groups[self.read.group].stream;
         let places = |stream| places_of(released.places, stream, numbers.first_place);
         let events = &released.batches[stream];
         let times = events.times();
-        let seen = arrivals_of(released, stream).map(|arrivals| seen(times, arrivals));
+        let seen = arrivals_of(job, released, stream).map(|arrivals| seen(times, arrivals));
         let seen = seen.as_deref();
         match self.way {
             Way::Own => self.take_events(plan, events, (&numbers.rows, None), |_| true),
@@ -109,13 +109,13 @@ impl GroupInput {
             }
         }
         if self.way != Way::Own {
-            let events = &released.batches[view.stream];
+            let events = &released.batches[rows_at];
             let times: Vec<i64> = events
                 .times()
                 .iter()
                 .map(|t| job.asof.position(millrace_event::EventTime(*t)).0)
                 .collect();
-            let order = if job.asof == AsOf::Event { places(view.stream) } else { times.clone() };
+            let order = if job.asof == AsOf::Event { places(rows_at) } else { times.clone() };
             self.take_reads(events, &numbers.rows, order, times);
         }
     }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, Counting, History, Job, Labelling};
+use millrace_batch::{AsOf, Counting, History, Job, Labelling, Subject};
 use millrace_conformance::offline::Paper;
 use millrace_conformance::prng::Prng;
 use millrace_event::{Batch, EventTime, Span, State, Value};
@@ -90,6 +90,7 @@ fn job(plan: &Arc<Plan>, asof: AsOf, labelling: Option<Labelling>, memory: usize
         view: 0,
         rows: EventTime::MIN..EventTime::MAX,
         asof,
+        subject: Subject::Events,
         counting: Counting::AsKnown,
         labelling,
         fields: Vec::new(),

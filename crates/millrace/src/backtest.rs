@@ -11,7 +11,7 @@ mod tally;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, Counting, Job, Labelling};
+use millrace_batch::{AsOf, Counting, Job, Labelling, Subject};
 use millrace_event::EventTime;
 use millrace_feature::plan::Plan;
 use millrace_feature::{SourceFile, replace};
@@ -180,6 +180,7 @@ impl Args {
             view,
             rows,
             asof: AsOf::Event,
+            subject: Subject::Events,
             counting: Counting::AsHappened,
             labelling: label.transpose()?.map(known),
             fields,

@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, BatchError, Counting};
+use millrace_batch::{AsOf, BatchError, Counting, Subject};
 use millrace_event::{EventTime, Span, State, Value};
 use millrace_feature::plan::{Feature, Source};
 use millrace_stream::EngineError;
@@ -511,7 +511,21 @@ fn offline_ways(variation: Variation) -> [Offline; 2] {
         _ => AsOf::Delay(Span::minutes(7)),
     };
     [
-        Offline { counting, asof: AsOf::Event, threads, batch, spills: variation.redelivers },
-        Offline { counting, asof: older, threads, batch, spills: !variation.redelivers },
+        Offline {
+            counting,
+            subject: Subject::Events,
+            asof: AsOf::Event,
+            threads,
+            batch,
+            spills: variation.redelivers,
+        },
+        Offline {
+            counting,
+            subject: Subject::Events,
+            asof: older,
+            threads,
+            batch,
+            spills: !variation.redelivers,
+        },
     ]
 }

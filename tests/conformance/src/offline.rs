@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use millrace_batch::{AsOf, BatchError, Counting, History, Job, Scratch};
+use millrace_batch::{AsOf, BatchError, Counting, History, Job, Scratch, Subject};
 use millrace_event::{Column, EventTime, Value};
 use millrace_feature::plan::Plan;
 use millrace_stream::Settings;
@@ -15,6 +15,7 @@ use crate::spec::{Answer, Arrival};
 pub struct Offline {
     pub asof: AsOf,
     pub counting: Counting,
+    pub subject: Subject,
     pub threads: usize,
     /// The most events of one batch.
     pub batch: usize,
@@ -95,6 +96,30 @@ pub fn rows_of_judged(
     finish(plan, view, history, offline.threads)
 }
 
+/// As [`rows_of_judged`], of rows that are asked for: events of the view's stream, in the order of
+/// time, of which so many are handed over at a time.
+pub fn rows_asked(
+    plan: &Arc<Plan>,
+    view: usize,
+    settings: &Settings,
+    (events, asked, together): (&[&Arrival], &[Vec<Value>], usize),
+    offline: Offline,
+) -> Result<Vec<Row>, BatchError> {
+    let mut history = history(plan, view, settings, offline);
+    for event in events.iter().filter(|event| history.needs(event.stream)).collect::<Vec<_>>() {
+        let batch = batch_of(plan, event.stream, [&event.row[..]].into_iter());
+        history.admit(event.stream, &batch, event.received);
+    }
+    history.release_until(EventTime::MAX)?;
+    let stream = plan.views[view].stream;
+    for some in asked.chunks(together) {
+        let rows = batch_of(plan, stream, some.iter().map(|row| &row[..]));
+        history.ask(&rows, &vec![0; some.len()])?;
+    }
+    history.asked_all()?;
+    finish(plan, view, history, offline.threads)
+}
+
 fn history(plan: &Arc<Plan>, view: usize, settings: &Settings, offline: Offline) -> History {
     let fields = &plan.streams[plan.views[view].stream].schema.fields;
     let job = Job {
@@ -102,6 +127,7 @@ fn history(plan: &Arc<Plan>, view: usize, settings: &Settings, offline: Offline)
         view,
         rows: EventTime::MIN..EventTime::MAX,
         asof: offline.asof,
+        subject: offline.subject,
         counting: offline.counting,
         labelling: None,
         fields: (0..fields.len()).collect(),

@@ -14,7 +14,7 @@ use crate::console;
 use crate::exit::Failure;
 use crate::history::read;
 use crate::history::scratch::ScratchFile;
-use crate::history::{Origins, PROGRESS, Summary};
+use crate::history::{Intake, Origins, PROGRESS, Summary};
 use crate::project::{Place, Project};
 use crate::stop::Stop;
 
@@ -107,10 +107,10 @@ impl Pass<'_> {
     ) -> Result<u64, Failure> {
         let columns = job.plan.views[job.view].columns.len();
         let scratch = Arc::new(ScratchFile::in_folder(self.scratch.clone()));
-        let history = History::new(job, scratch);
+        let intake = Intake::of_events(History::new(job, scratch));
         let mut summary = Summary::default();
         let from = (project, self.place, self.origins);
-        let scattered = read(from, history, None, &mut summary, self.stop)?;
+        let scattered = read(from, intake, None, &mut summary, self.stop)?;
         let rows = scattered.rows();
         let bar = console::progress(self.what, PROGRESS);
         let watch = |step: Step| {

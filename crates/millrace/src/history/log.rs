@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
-use millrace_batch::{BatchError, History, Scattered};
+use millrace_batch::{BatchError, Scattered};
 use millrace_store::{Access, Disk, FileDisk, StoreError};
 use millrace_stream::EngineError;
 use millrace_stream::live::{LiveError, Logged, PastError, Survey};
 
-use super::{PROGRESS, Summary};
+use super::{Intake, PROGRESS, Summary};
 use crate::console;
 use crate::exit::Failure;
 use crate::project::Project;
@@ -18,13 +18,14 @@ use crate::stop::Stop;
 /// Takes every event of the log that has a say into the history, judged as when it came.
 pub fn read_log(
     (project, dir): (&Project, PathBuf),
-    mut history: History,
+    mut intake: Intake,
     summary: &mut Summary,
     stop: &Stop,
 ) -> Result<Scattered, Failure> {
     let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&dir, Access::Read)?);
     let plan = &project.plan;
-    let needs: Vec<bool> = (0..plan.streams.len()).map(|stream| history.needs(stream)).collect();
+    let needs: Vec<bool> =
+        (0..plan.streams.len()).map(|stream| intake.history.needs(stream)).collect();
     let failed = |error| failure(&dir, error);
     let settings = project.config.engine();
     let survey = Survey::open(disk, Arc::clone(plan), settings, needs.clone()).map_err(failed)?;
@@ -33,18 +34,20 @@ pub fn read_log(
         summary.add_stream(stream, &plan.streams[stream].schema.stream);
         summary.count_logged(stream, logged.counts(stream));
     }
-    history.reaches(logged.greatest());
+    intake.history.reaches(logged.greatest());
     let bar = console::progress("reading", PROGRESS);
     let records = logged.records().max(1);
     loop {
-        let mut admit = |stream: usize, events: &_, arrived| history.admit(stream, events, arrived);
+        let mut admit =
+            |stream: usize, events: &_, arrived| intake.history.admit(stream, events, arrived);
         let Some((read, bound)) = logged.next_stretch(&mut admit).map_err(failed)? else { break };
         check(stop)?;
-        history.release_until(bound).map_err(|error| waits(&dir, error))?;
+        intake.history.release_until(bound).map_err(|error| waits(&dir, error))?;
+        intake.ask_until(bound)?;
         bar.set_position(PROGRESS * read / records);
     }
     bar.finish_and_clear();
-    Ok(history.finish()?)
+    intake.finish()
 }
 
 /// The log once it was looked through.

@@ -5,6 +5,7 @@
 //!                └─▶ dead letters ─▶ OUT.dead.ndjson          rows ─▶ Table (a thread) ─▶ OUT
 //! ```
 
+mod asked;
 mod inputs;
 mod letters;
 mod log;
@@ -15,7 +16,8 @@ mod summary;
 mod table;
 pub mod when;
 
-pub use inputs::Events;
+pub use asked::{AskedRows, Intake};
+pub use inputs::{Events, keep_files_apart};
 pub use letters::Letters;
 pub use offline::{find_label, read};
 pub use sources::{Block, Origins, PROGRESS, Reading, Sources};

@@ -1,7 +1,7 @@
 //! What a computation tells when it is done.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use millrace_connector::Decoded;
@@ -21,6 +21,8 @@ const LATE_MANY: u64 = 10;
 pub struct Summary {
     /// By the streams' indexes.
     pub streams: BTreeMap<usize, StreamSummary>,
+    /// A file of rows that were asked for: how many there are, and how many cannot be read.
+    pub asked: Option<(PathBuf, (u64, u64))>,
     pub rows: u64,
     pub took: Duration,
 }
@@ -106,6 +108,11 @@ impl Summary {
                 say!("    {reason}: {}", counted(*count as usize, "dead letter"))?;
             }
         }
+        if let Some((path, (rows, dead))) = &self.asked {
+            let [records, rows, dead] = [rows + dead, *rows, *dead].map(grouped);
+            let path = path.display();
+            say!("  {path}: {records} in = {rows} asked for + {dead} dead-lettered")?;
+        }
         match letters {
             Some(path) => say!("  dead letters: {}", path.display()),
             None => Ok(()),
@@ -143,6 +150,9 @@ impl Summary {
             "cpu_seconds": processor_time().as_secs_f64(),
             "peak_rss_bytes": peak_memory()?,
             "streams": streams,
+            "asked": self.asked.as_ref().map(|(path, (rows, dead))| {
+                json!({ "file": path.display().to_string(), "rows": rows, "dead": dead })
+            }),
             "dead_letters": letters.map(|p| p.display().to_string()),
         });
         say!("{all}")

@@ -271,7 +271,7 @@ pub fn deliver(
 }
 
 /// Writes these events in order, so that none of them is late.
-fn write_files(folder: &Path, applied: &Applied) {
+pub fn write_files(folder: &Path, applied: &Applied) {
     let mut events: Vec<&Event> = applied.values().map(|(event, _)| event).collect();
     events.sort_by_key(|event| event.at);
     for (stream, name) in [(PAYMENT, "payment"), (REPORT, "report")] {

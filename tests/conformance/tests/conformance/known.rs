@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, Counting};
+use millrace_batch::{AsOf, Counting, Subject};
 use millrace_conformance::case::Case;
 use millrace_conformance::compare::same;
 use millrace_conformance::driver;
@@ -61,7 +61,8 @@ fn what_was_known_is_what_had_arrived() {
         for (view, asof) in (0..plan.views.len()).flat_map(|view| ways.map(|asof| (view, asof))) {
             let counting = Counting::AsKnown;
             let (threads, spills) = (1 + random.below(2), random.chance(1, 2));
-            let offline = Offline { asof, counting, threads, batch: 1, spills };
+            let offline =
+                Offline { asof, counting, subject: Subject::Events, threads, batch: 1, spills };
             let rows =
                 rows_of_judged(&plan, view, &settings, (&arrived, &releases), offline).unwrap();
             let own = events.iter().filter(|event| event.stream == plan.views[view].stream);
@@ -97,8 +98,14 @@ fn what_arrives_at_once_is_known_as_it_happens() {
         let settings = driver::settings(scenario.rules, Span(0), 1);
         for view in 0..plan.views.len() {
             let [happened, known] = [Counting::AsHappened, Counting::AsKnown].map(|counting| {
-                let offline =
-                    Offline { asof: AsOf::Event, counting, threads: 1, batch: 1, spills: false };
+                let offline = Offline {
+                    asof: AsOf::Event,
+                    counting,
+                    subject: Subject::Events,
+                    threads: 1,
+                    batch: 1,
+                    spills: false,
+                };
                 rows_of_judged(&plan, view, &settings, (&arrived, &[]), offline).unwrap()
             });
             assert!(happened.iter().zip(&known).all(|(a, b)| is_alike(a, b)), "seed {seed}");

@@ -1,5 +1,6 @@
 //! The corpus and random scenarios, on the specification and on every engine.
 
+mod asked;
 mod corpus;
 mod coverage;
 mod diagnostics;
