@@ -191,9 +191,14 @@ impl History {
         self.greatest = self.greatest.max(greatest);
     }
 
+    /// Whether events count from their arrival on.
+    pub fn counts_arrivals(&self) -> bool {
+        self.scatter.job.counting == Counting::AsKnown
+    }
+
     /// What is known ends with what arrived last, where arrivals count.
     fn note(&mut self, arrived: EventTime) {
-        if self.scatter.job.counting == Counting::AsKnown {
+        if self.counts_arrivals() {
             self.reaches(arrived);
         }
     }

@@ -90,7 +90,9 @@ impl AskedRows {
         let plan = &project.plan;
         let view = &plan.views[job.view];
         let schema = Arc::clone(&plan.streams[view.stream].schema);
-        let joined = job.labelling.map(|labelling| plan.labels[labelling.label].positive.by_own);
+        let label = job.labelling.map(|labelling| &plan.labels[labelling.label]);
+        let told = label.into_iter().flat_map(|l| [&l.positive].into_iter().chain(&l.among));
+        let joined = told.map(|source| source.by_own);
         let also: Vec<usize> = job.fields.iter().copied().chain(joined).collect();
         let given = Arc::new(rows_schema(plan, view, &also));
         let options = FileOptions { limits: project.config.limits(), ..FileOptions::default() };

@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use indicatif::ProgressBar;
 use millrace_batch::{BatchError, Scattered};
+use millrace_event::{Batch, EventTime, Span};
 use millrace_store::{Access, Disk, FileDisk, StoreError};
 use millrace_stream::EngineError;
 use millrace_stream::live::{LiveError, Logged, PastError, Survey};
 
 use super::{Intake, PROGRESS, Summary};
-use crate::console;
+use crate::console::{self, grouped, note};
 use crate::exit::Failure;
 use crate::project::Project;
 use crate::stop::Stop;
+
+/// An event that arrived so long after its time is told of.
+const LONG: Span = Span::days(1);
 
 /// Takes every event of the log that has a say into the history, judged as when it came.
 pub fn read_log(
@@ -37,9 +41,14 @@ pub fn read_log(
     intake.history.reaches(logged.greatest());
     let bar = console::progress("reading", PROGRESS);
     let records = logged.records().max(1);
+    let mut lag = Lag::default();
     loop {
-        let mut admit =
-            |stream: usize, events: &_, arrived| intake.history.admit(stream, events, arrived);
+        let mut admit = |stream: usize, events: &Batch, arrived: EventTime| {
+            if intake.history.counts_arrivals() {
+                lag.count(events, arrived);
+            }
+            intake.history.admit(stream, events, arrived);
+        };
         let Some((read, bound)) = logged.next_stretch(&mut admit).map_err(failed)? else { break };
         check(stop)?;
         intake.history.release_until(bound).map_err(|error| waits(&dir, error))?;
@@ -47,7 +56,35 @@ pub fn read_log(
         bar.set_position(PROGRESS * read / records);
     }
     bar.finish_and_clear();
+    lag.tell();
     intake.finish()
+}
+
+/// How many events arrived long after their time.
+#[derive(Default)]
+struct Lag {
+    events: u64,
+    long: u64,
+}
+
+impl Lag {
+    fn count(&mut self, events: &Batch, arrived: EventTime) {
+        let early = arrived.minus(LONG).0;
+        self.events += events.len() as u64;
+        self.long += events.times().iter().filter(|time| **time < early).count() as u64;
+    }
+
+    /// Where that is most of them, they were imported, or a clock is wrong.
+    fn tell(&self) {
+        if self.long * 2 > self.events {
+            note!(
+                "{} of {} events arrived more than a day after their time, as when history is \
+                 imported: as known, they count only from then on",
+                grouped(self.long),
+                grouped(self.events)
+            );
+        }
+    }
 }
 
 /// The log once it was looked through.

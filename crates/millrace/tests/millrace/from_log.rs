@@ -15,7 +15,7 @@ use millrace_stream::Settings;
 use millrace_stream::live::{Delivery, Live, LiveSettings, Receipt};
 use tempfile::{TempDir, tempdir};
 
-use crate::program::{fail, succeed, write};
+use crate::program::{fail, run, succeed, write};
 
 pub const PROJECT: &str = "
 entity card
@@ -432,4 +432,20 @@ fn what_arrives_at_once_is_known_as_it_happens() {
     let log = [&command[..], &["known.csv", "--from-log", "--as-known"]].concat();
     succeed(folder.path(), &log);
     same(folder.path(), "known.csv", "happened.csv");
+}
+
+#[test]
+fn what_was_imported_is_told_of() {
+    let folder = folder();
+    let server = Server::in_folder(folder.path());
+    let mut arrivals = arrivals(&mut Dice(9));
+    arrivals.sort_by_key(|arrival| arrival.event.at);
+    let end = arrivals.last().unwrap().event.at.plus(Span::days(2));
+    arrivals.iter_mut().for_each(|arrival| arrival.received = end);
+    deliver(&server, &arrivals, |_| {});
+    let command = ["training-set", "checkout", "--from-log", "--as-known", "-o", "out.csv"];
+    let ended = run(folder.path(), &command);
+    assert!(ended.err.contains("arrived more than a day after their time"), "{ended:?}");
+    let text = read(folder.path(), "out.csv");
+    assert!(text.lines().skip(1).all(|line| line.ends_with(",0,0,,,,0,0")), "{text}");
 }
