@@ -67,19 +67,23 @@ impl Packed {
         self.base().wrapping_add(difference(&self.0[at..at + TIME]))
     }
 
-    /// Hands out the words of all rows, in order.
+    /// Writes the words of all rows, in order, over the first of these.
     #[inline]
-    pub(crate) fn unpack(&self, stride: usize, mut push: impl FnMut(u64)) {
+    pub(crate) fn unpack(&self, stride: usize, words: &mut [u64]) {
         let base = self.base();
         let width = width(stride);
-        let units = &self.0[HEAD..HEAD + self.len() * width];
-        for row in units.chunks_exact(width) {
-            push(base.wrapping_add(difference(row)) as u64);
-            let mut at = TIME;
-            while at < width {
-                let narrow = u32::from(row[at]) | u32::from(row[at + 1]) << 16;
-                push(i64::from(narrow.cast_signed()) as u64);
-                at += WORD;
+        let mut units = &self.0[HEAD..];
+        let mut words = words;
+        // Chunks of a length that is not known ahead would cost a division each time.
+        for _ in 0..self.len() {
+            let (row, behind) = units.split_at(width);
+            let (to, after) = words.split_at_mut(stride);
+            (units, words) = (behind, after);
+            to[0] = base.wrapping_add(difference(row)) as u64;
+            let (pairs, _) = row[TIME..].as_chunks::<WORD>();
+            for (word, [low, high]) in to[1..].iter_mut().zip(pairs) {
+                let narrow = u32::from(*low) | u32::from(*high) << 16;
+                *word = i64::from(narrow.cast_signed()) as u64;
             }
         }
     }

@@ -44,7 +44,7 @@ pub struct Readings {
     at: usize,
     /// Per window, the first row inside; space for one read.
     lows: Vec<usize>,
-    /// The rows of a quiet key; space for one read.
+    /// Begins with the rows of a quiet key; space for one read.
     unpacked: Vec<u64>,
     /// Per window, the marks of a window whose history is not kept; space for one read.
     marks: SmallVec<[u64; 8]>,
@@ -149,10 +149,12 @@ impl Readings {
     /// Reads every cell of a quiet key.
     pub(crate) fn walk_packed(&mut self, shape: &Shape, packed: &Packed, t: i64) {
         let mut words = std::mem::take(&mut self.unpacked);
-        words.clear();
-        words.reserve(packed.len() * shape.stride);
-        packed.unpack(shape.stride, |word| words.push(word));
-        let rows = RowsView::new(&words, shape.stride);
+        let length = packed.len() * shape.stride;
+        if words.len() < length {
+            words.resize(length, 0);
+        }
+        packed.unpack(shape.stride, &mut words);
+        let rows = RowsView::new(&words[..length], shape.stride);
         let high = match rows.last_time() {
             Some(last) if last > t => rows.count_until(t),
             Some(_) | None => rows.len(),

@@ -206,8 +206,8 @@ impl Rows {
     pub(crate) fn words(&self, stride: usize, skipped: usize) -> Words<'_> {
         match self {
             Rows::Packed(packed) => {
-                let mut words = SmallVec::new();
-                packed.unpack(stride, |word| words.push(word));
+                let mut words = SmallVec::from_elem(0, packed.len() * stride);
+                packed.unpack(stride, &mut words);
                 Words::Copied(words)
             }
             Rows::Wide(words) => Words::Held(&words[skipped * stride..]),
@@ -257,8 +257,10 @@ impl Rows {
     fn take_words(&mut self, stride: usize) -> Vec<u64> {
         match std::mem::take(self) {
             Rows::Packed(packed) => {
-                let mut words = Vec::with_capacity((packed.len() + 1) * stride);
-                packed.unpack(stride, |word| words.push(word));
+                let length = packed.len() * stride;
+                let mut words = Vec::with_capacity(length + stride);
+                words.resize(length, 0);
+                packed.unpack(stride, &mut words);
                 words
             }
             Rows::Wide(words) => words,

@@ -1,9 +1,13 @@
 //! Brings the features of a row together again, in the order of the rows.
 
-use millrace_event::Column;
+use std::ops::Range;
+
+use millrace_event::{Column, Physical};
 
 use crate::BatchError;
-use crate::spool::{Blocks, Scratch, Spool};
+use crate::packed::Kept;
+use crate::placed::Placed;
+use crate::spool::{Blocks, Scratch, Spool, len};
 
 /// A list in blocks of one length, whatever those it was stored in: what is written must not show
 /// when there was no room in memory.
@@ -49,34 +53,34 @@ impl Even {
     }
 }
 
-fn len(columns: &[Column]) -> usize {
-    columns.first().map_or(0, Column::len)
-}
-
 /// The output of one group's partitions, each in the order of the rows' numbers.
 #[derive(Debug)]
 pub(crate) struct Output {
     partitions: Vec<Cursor>,
+    kinds: Vec<Physical>,
 }
 
 #[derive(Debug)]
 struct Cursor {
     blocks: Blocks,
-    /// The block at hand, and how many of its rows were taken.
-    block: Vec<Column>,
+    /// Of the block at hand the rows' numbers and how many of them were taken, and what they have.
+    numbers: Vec<i64>,
     taken: usize,
+    features: Vec<Kept>,
     is_over: bool,
 }
 
 impl Output {
     pub fn of(mut spool: Spool) -> Output {
+        let kinds = spool.kinds()[1..].to_vec();
         let partitions = (0..spool.lists()).map(|list| Cursor {
             blocks: spool.take(list),
-            block: Vec::new(),
+            numbers: Vec::new(),
             taken: 0,
+            features: Vec::new(),
             is_over: false,
         });
-        Output { partitions: partitions.collect() }
+        Output { partitions: partitions.collect(), kinds }
     }
 
     /// The columns of the next `count` rows, whose numbers begin with `first`.
@@ -87,28 +91,24 @@ impl Output {
         scratch: &dyn Scratch,
     ) -> Result<Vec<Column>, BatchError> {
         let end = first + count as i64;
-        let mut at = vec![u32::MAX; count];
-        let mut columns: Vec<Column> = Vec::new();
-        let mut rows = 0;
+        let mut columns: Vec<Placed> =
+            self.kinds.iter().map(|kind| Placed::new(*kind, count)).collect();
+        let mut places: Vec<u32> = Vec::new();
+        let mut is_there = vec![false; count];
         for cursor in &mut self.partitions {
-            while let Some(range) = cursor.rows_before(end, scratch)? {
-                let [numbers, features @ ..] = &cursor.block[..] else { continue };
-                for number in &numbers.as_words()[range.clone()] {
-                    at[(number - first) as usize] = rows;
-                    rows += 1;
+            while let Some(rows) = cursor.rows_before(end, scratch)? {
+                let numbers = &cursor.numbers[rows.clone()];
+                places.clear();
+                places.extend(numbers.iter().map(|number| (number - first) as u32));
+                places.iter().for_each(|place| is_there[*place as usize] = true);
+                for (to, from) in columns.iter_mut().zip(&cursor.features) {
+                    to.put(from, rows.clone(), &places);
                 }
-                if columns.is_empty() {
-                    columns = features.iter().map(|column| column.select(&[])).collect();
-                }
-                columns
-                    .iter_mut()
-                    .zip(features)
-                    .for_each(|(to, f)| to.append_rows(f, range.clone()));
-                cursor.taken = range.end;
+                cursor.taken = rows.end;
             }
         }
-        assert!(rows as usize == count && !at.contains(&u32::MAX), "each row is in one partition");
-        Ok(columns.iter().map(|column| column.select(&at)).collect())
+        assert!(is_there.iter().all(|is| *is), "each row is in one partition");
+        Ok(columns.into_iter().map(Placed::into_column).collect())
     }
 }
 
@@ -118,16 +118,20 @@ impl Cursor {
         &mut self,
         end: i64,
         scratch: &dyn Scratch,
-    ) -> Result<Option<std::ops::Range<usize>>, BatchError> {
-        while !self.is_over && self.taken == self.block.first().map_or(0, Column::len) {
+    ) -> Result<Option<Range<usize>>, BatchError> {
+        while !self.is_over && self.taken == self.numbers.len() {
             self.taken = 0;
-            match self.blocks.next(scratch)? {
-                Some(block) => self.block = block,
-                None => (self.block, self.is_over) = (Vec::new(), true),
+            match self.blocks.next_packed(scratch)? {
+                Some(block) => {
+                    let mut columns = block.into_columns().into_iter();
+                    let numbers = columns.next().map(Kept::unpack);
+                    self.numbers = numbers.map_or_else(Vec::new, |n| n.as_words().to_vec());
+                    self.features = columns.collect();
+                }
+                None => (self.numbers, self.is_over) = (Vec::new(), true),
             }
         }
-        let Some(numbers) = self.block.first().map(Column::as_words) else { return Ok(None) };
-        let until = self.taken + numbers[self.taken..].partition_point(|number| *number < end);
+        let until = self.taken + self.numbers[self.taken..].partition_point(|n| *n < end);
         Ok((until > self.taken).then_some(self.taken..until))
     }
 }

@@ -270,12 +270,13 @@ impl Scatter {
         }
         let kept = (0..events.len() as u32).filter(|row| numbers.rows[*row as usize] >= 0);
         let kept: Vec<u32> = kept.collect();
-        let fields = self.frame_fields.iter().map(|field| events.columns[*field].select(&kept));
-        let mut fields: Vec<Column> = fields.collect();
-        if let (Subject::Asked, Some(notes)) = (job.subject, &released.notes) {
-            fields.push(Column::words(notes[self.rows_at].clone()).select(&kept));
-        }
-        self.frame.append(0, &fields, 0..kept.len());
+        let fields = self.frame_fields.iter().map(|field| &events.columns[*field]);
+        let asked = match (job.subject, &released.notes) {
+            (Subject::Asked, Some(notes)) => Some(Column::words(notes[self.rows_at].clone())),
+            (Subject::Asked, None) | (Subject::Events, _) => None,
+        };
+        let fields: Vec<&Column> = fields.chain(&asked).collect();
+        self.frame.append(0, fields.into_iter(), &kept);
         self.rows = number;
         self.places += released.places.len() as i64;
     }

@@ -143,8 +143,8 @@ impl GroupInput {
         let arguments = arguments.into_columns(&self.shape);
         let ids = self.has_ids.then(|| &events.columns[events.schema.id]);
         let heads = [&heads].into_iter().chain(&seen);
-        let columns = heads.chain(&arguments).chain(keys).chain(ids);
-        append(&mut self.events, columns, &order);
+        let columns: Vec<&Column> = heads.chain(&arguments).chain(keys).chain(ids).collect();
+        append(&mut self.events, columns.iter().copied(), &order);
     }
 
     fn take_reads(&mut self, events: &Batch, numbers: &[i64], order: Vec<i64>, times: Vec<i64>) {
@@ -224,13 +224,13 @@ fn mix(word: u64) -> u64 {
     (word ^ word >> 31).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
+/// Puts rows of some events into the lists of their partitions.
 pub(crate) fn append<'a>(
     spool: &mut Spool,
-    columns: impl Iterator<Item = &'a Column>,
+    columns: impl Iterator<Item = &'a Column> + Clone,
     order: &Order,
 ) {
-    let columns: Vec<Column> = columns.map(|column| column.select(&order.rows)).collect();
-    for (partition, rows) in order.ranges.iter().enumerate() {
-        spool.append(partition, &columns, rows.clone());
+    for (partition, range) in order.ranges.iter().enumerate() {
+        spool.append(partition, columns.clone(), &order.rows[range.clone()]);
     }
 }

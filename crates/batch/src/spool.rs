@@ -1,11 +1,11 @@
 //! Lists of rows that are written once and then read once, in memory as long as there is room.
 
 use std::fmt;
-use std::ops::Range;
 
-use millrace_event::{Column, Data, Physical};
+use millrace_event::{Column, Physical};
 
 use crate::BatchError;
+use crate::packed::{Packed, column_bytes};
 
 /// A place for what does not fit into memory: bytes that are appended and read back.
 pub trait Scratch: Send + Sync + fmt::Debug {
@@ -42,12 +42,9 @@ struct List {
 
 #[derive(Debug)]
 enum Stored {
-    Memory(Vec<Column>),
+    Memory(Packed),
     Scratch { offset: u64, bytes: usize, rows: usize },
 }
-
-/// What a nested value is taken to need, in bytes.
-const NESTED_BYTES: usize = 64;
 
 impl Spool {
     pub fn new(kinds: Vec<Physical>, lists: usize, block_rows: usize) -> Spool {
@@ -60,38 +57,46 @@ impl Spool {
         self.held
     }
 
-    /// Adds these rows of the columns to a list.
-    pub fn append(&mut self, list: usize, columns: &[Column], rows: Range<usize>) {
+    /// Adds these rows of the columns to a list, in their order.
+    pub fn append<'a>(
+        &mut self,
+        list: usize,
+        columns: impl Iterator<Item = &'a Column> + Clone,
+        mut rows: &[u32],
+    ) {
         let list = &mut self.lists[list];
-        let mut start = rows.start;
-        while start < rows.end {
+        while !rows.is_empty() {
             if list.open.is_empty() {
                 list.open = self.kinds.iter().map(|kind| Column::new(*kind)).collect();
                 list.open.iter_mut().for_each(|column| column.reserve(self.block_rows));
             }
-            let room = self.block_rows - list.open.first().map_or(0, Column::len);
-            let some = start..rows.end.min(start + room);
-            start = some.end;
-            for (to, from) in list.open.iter_mut().zip(columns) {
-                let before = bytes(to);
-                to.append_rows(from, some.clone());
-                self.held += bytes(to) - before;
+            let room = self.block_rows - len(&list.open);
+            let (some, rest) = rows.split_at(rows.len().min(room));
+            rows = rest;
+            for (to, from) in list.open.iter_mut().zip(columns.clone()) {
+                let before = column_bytes(to);
+                to.append_at(from, some);
+                self.held += column_bytes(to) - before;
             }
-            if list.open.first().map_or(0, Column::len) == self.block_rows {
-                list.blocks.push(Stored::Memory(std::mem::take(&mut list.open)));
+            if len(&list.open) == self.block_rows {
+                self.held -= list.open.iter().map(column_bytes).sum::<usize>();
+                let full = Packed::take(&mut list.open);
+                self.held += full.bytes();
+                list.blocks.push(Stored::Memory(full));
             }
         }
     }
 
     /// Adds all rows of the columns to a list, as they are where they make a block.
     pub fn append_block(&mut self, list: usize, columns: Vec<Column>) {
-        let rows = columns.first().map_or(0, Column::len);
-        let lines_up = self.lists[list].open.is_empty();
+        let rows = len(&columns);
+        let lines_up = len(&self.lists[list].open) == 0;
         if !lines_up || !(self.block_rows / 2..=self.block_rows).contains(&rows) {
-            return self.append(list, &columns, 0..rows);
+            return self.append(list, columns.iter(), &(0..rows as u32).collect::<Vec<_>>());
         }
-        self.held += columns.iter().map(bytes).sum::<usize>();
-        self.lists[list].blocks.push(Stored::Memory(columns));
+        let block = Packed::of(columns);
+        self.held += block.bytes();
+        self.lists[list].blocks.push(Stored::Memory(block));
     }
 
     /// Writes all that is in memory to the scratch file.
@@ -100,12 +105,13 @@ impl Spool {
         for list in &mut self.lists {
             list.seal();
             for block in &mut list.blocks {
-                let Stored::Memory(columns) = block else { continue };
-                buffer.clear();
-                columns.iter().for_each(|column| column.encode(&mut buffer));
-                let offset = scratch.append(&buffer).map_err(BatchError::ScratchWrite)?;
-                let rows = columns.first().map_or(0, Column::len);
-                *block = Stored::Scratch { offset, bytes: buffer.len(), rows };
+                if let Stored::Memory(packed) = block {
+                    let columns = std::mem::take(packed).unpack();
+                    buffer.clear();
+                    columns.iter().for_each(|column| column.encode(&mut buffer));
+                    let offset = scratch.append(&buffer).map_err(BatchError::ScratchWrite)?;
+                    *block = Stored::Scratch { offset, bytes: buffer.len(), rows: len(&columns) };
+                }
             }
         }
         self.held = 0;
@@ -120,6 +126,10 @@ impl Spool {
         Blocks { kinds: self.kinds.clone(), blocks: blocks.into_iter() }
     }
 
+    pub fn kinds(&self) -> &[Physical] {
+        &self.kinds
+    }
+
     pub fn lists(&self) -> usize {
         self.lists.len()
     }
@@ -127,8 +137,9 @@ impl Spool {
 
 impl List {
     fn seal(&mut self) {
-        if !self.open.is_empty() {
-            self.blocks.push(Stored::Memory(std::mem::take(&mut self.open)));
+        let open = std::mem::take(&mut self.open);
+        if len(&open) > 0 {
+            self.blocks.push(Stored::Memory(Packed::of(open)));
         }
     }
 }
@@ -143,25 +154,25 @@ pub(crate) struct Blocks {
 impl Blocks {
     /// The next rows, as columns; `None` at the end.
     pub fn next(&mut self, scratch: &dyn Scratch) -> Result<Option<Vec<Column>>, BatchError> {
+        Ok(self.next_packed(scratch)?.map(Packed::unpack))
+    }
+
+    /// As [`Blocks::next`], as they were kept.
+    pub fn next_packed(&mut self, scratch: &dyn Scratch) -> Result<Option<Packed>, BatchError> {
         match self.blocks.next() {
             None => Ok(None),
-            Some(Stored::Memory(columns)) => Ok(Some(columns)),
+            Some(Stored::Memory(packed)) => Ok(Some(packed)),
             Some(Stored::Scratch { offset, bytes, rows }) => {
                 let bytes = scratch.read(offset, bytes).map_err(BatchError::ScratchRead)?;
                 let columns = Column::decode_all(&self.kinds, rows, &bytes);
-                columns.map(Some).map_err(|e| BatchError::ScratchRead(e.to_string()))
+                let columns = columns.map_err(|e| BatchError::ScratchRead(e.to_string()))?;
+                Ok(Some(Packed::of(columns)))
             }
         }
     }
 }
 
-/// Bytes of a column's cells.
-fn bytes(column: &Column) -> usize {
-    let cells = match &column.data {
-        Data::Word(v) => size_of_val(&v[..]),
-        Data::Float(v) => size_of_val(&v[..]),
-        Data::Text(v) => v.bytes_len() + v.len() * size_of::<u32>(),
-        Data::Nested(v) => v.len() * NESTED_BYTES,
-    };
-    cells + column.marks().map_or(0, <[_]>::len)
+/// Rows of columns of one length.
+pub(crate) fn len(columns: &[Column]) -> usize {
+    columns.first().map_or(0, Column::len)
 }

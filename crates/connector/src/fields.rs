@@ -34,6 +34,11 @@ impl Kind {
             Type::List(_) | Type::Map(_, _) => Kind::Nested,
         }
     }
+
+    /// Whether it is of decimals with so many digits behind the point.
+    pub fn is_decimal_of(self, scale: i8) -> bool {
+        u8::try_from(scale).is_ok_and(|scale| self == Kind::Decimal(scale))
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -132,6 +132,17 @@ impl Data {
 
     // What is of another kind than its column is a bug: going on would give wrong values unseen.
 
+    /// Appends the cells at these rows of cells of the same kind.
+    pub fn append_rows(&mut self, other: &Data, rows: Range<usize>) {
+        match (self, other) {
+            (Data::Word(a), Data::Word(b)) => a.extend_from_slice(&b[rows]),
+            (Data::Float(a), Data::Float(b)) => a.extend_from_slice(&b[rows]),
+            (Data::Text(a), Data::Text(b)) => a.append_rows(b, rows),
+            (Data::Nested(a), Data::Nested(b)) => a.extend_from_slice(&b[rows]),
+            (a, b) => unreachable!("{} gets the cells of {}", a.kind(), b.kind()),
+        }
+    }
+
     fn words_mut(&mut self) -> &mut Vec<i64> {
         match self {
             Data::Word(v) => v,
@@ -195,6 +206,11 @@ impl Column {
         Column { marks: if all_ok { None } else { marks }, ..column }
     }
 
+    /// What [`Column::with_marks`] takes.
+    pub fn into_parts(self) -> (Data, Option<Vec<Mark>>) {
+        (self.data, self.marks)
+    }
+
     pub fn len(&self) -> usize {
         match &self.data {
             Data::Word(v) => v.len(),
@@ -250,6 +266,17 @@ impl Column {
             Data::Text(texts) => texts.ends.reserve(rows),
             Data::Nested(v) => v.reserve(rows),
         }
+    }
+
+    /// Removes all cells, and keeps their room.
+    pub fn clear(&mut self) {
+        match &mut self.data {
+            Data::Word(v) => v.clear(),
+            Data::Float(v) => v.clear(),
+            Data::Text(texts) => texts.truncate(0),
+            Data::Nested(v) => v.clear(),
+        }
+        self.marks = None;
     }
 
     pub fn push_word(&mut self, word: i64, mark: Mark) {
@@ -405,16 +432,32 @@ impl Column {
         self.append_rows(other, 0..other.len());
     }
 
+    /// Appends the cells at these rows, in their order, of a column of the same kind.
+    pub fn append_at(&mut self, other: &Column, rows: &[u32]) {
+        let before = self.len();
+        let at = |row: &u32| *row as usize;
+        match (&mut self.data, &other.data) {
+            (Data::Word(a), Data::Word(b)) => a.extend(rows.iter().map(|row| b[at(row)])),
+            (Data::Float(a), Data::Float(b)) => a.extend(rows.iter().map(|row| b[at(row)])),
+            (Data::Text(a), Data::Text(b)) => rows.iter().for_each(|row| a.push(b.get(at(row)))),
+            (Data::Nested(a), Data::Nested(b)) => {
+                a.extend(rows.iter().map(|row| b[at(row)].clone()));
+            }
+            (a, b) => unreachable!("{} gets the cells of {}", a.kind(), b.kind()),
+        }
+        if self.marks.is_some() || other.marks.is_some() {
+            let marks = self.marks.get_or_insert_with(|| vec![Mark::OK; before]);
+            match &other.marks {
+                Some(more) => marks.extend(rows.iter().map(|row| more[at(row)])),
+                None => marks.resize(before + rows.len(), Mark::OK),
+            }
+        }
+    }
+
     /// Appends the cells at these rows of a column of the same kind.
     pub fn append_rows(&mut self, other: &Column, rows: Range<usize>) {
         let before = self.len();
-        match (&mut self.data, &other.data) {
-            (Data::Word(a), Data::Word(b)) => a.extend_from_slice(&b[rows.clone()]),
-            (Data::Float(a), Data::Float(b)) => a.extend_from_slice(&b[rows.clone()]),
-            (Data::Text(a), Data::Text(b)) => a.append_rows(b, rows.clone()),
-            (Data::Nested(a), Data::Nested(b)) => a.extend_from_slice(&b[rows.clone()]),
-            (a, b) => unreachable!("{} gets the cells of {}", a.kind(), b.kind()),
-        }
+        self.data.append_rows(&other.data, rows.clone());
         if self.marks.is_some() || other.marks.is_some() {
             let marks = self.marks.get_or_insert_with(|| vec![Mark::OK; before]);
             match &other.marks {

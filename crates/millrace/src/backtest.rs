@@ -5,7 +5,7 @@
 //!                                 └▶ models ─▶ changed rules  ─┘
 //! ```
 
-mod decide;
+pub mod decide;
 mod tally;
 
 use std::path::PathBuf;

@@ -2,59 +2,67 @@
 //!
 //! ```text
 //!   generator ─▶ lines of JSON ─▶ decode ─▶ live engine ─▶ log, checkpoints
-//!                                              ├▶ report, then a fraud burst as the features see it
-//!                                              └▶ a server, for as long as the payments go on
+//!                                              ├▶ report, and what fresh features are worth
+//!                                              └▶ a server ─▶ decides on a fraud burst ─▶ decision log
 //! ```
+//!
+//! All of it is a project in a folder, as anybody's: whoever keeps the folder can ask and audit it
+//! when the demo has ended.
 //!
 //! The made-up history ends an hour ago. The live part begins there, runs faster than the clock on
 //! the wall until it has caught up with it, and then goes on at the pace of the world.
 
 mod ask;
 mod burst;
+mod control;
+mod daily;
+mod decided;
 mod feed;
+mod folder;
 mod noise;
 mod report;
+mod screen;
 mod serve;
 mod shipped;
 mod verdicts;
+mod watched;
 mod worth;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use millrace_event::{EventTime, Span};
-use millrace_feature::SourceFile;
-use millrace_feature::plan::Plan;
-use millrace_payments::{History, PROJECT, PaymentEvent, Settings};
-use millrace_stream::live::{Live, LiveSettings, now};
+use millrace_payments::{History, PaymentEvent, Settings};
+use millrace_serving::Models;
+use millrace_stream::live::now;
 
-use crate::console::{counted, duration, grouped, note, progress, rate, say, spinner};
+use crate::console::{counted, duration, grouped, progress, rate, say, spinner};
 use crate::exit::Failure;
-use crate::project;
+use crate::models;
+use crate::project::Project;
+use crate::run::{self, Opened};
 use crate::stop::Stop;
 use feed::Feed;
+use folder::Folder;
 
 /// Events decoded and handed over together.
 const CHUNK: usize = 2_000;
 /// How far behind the clock on the wall the live part begins.
 const LIVE: Span = Span::hours(1);
-/// How far back a value may be asked for: the lines that are printed ask as of the burst, which
-/// stays behind while time goes on.
-const HISTORY: Span = Span::hours(2);
 
-/// Generates payments, computes the example's features on them, and shows a fraud burst live
+/// Generates payments, computes the example's features on them, and blocks a fraud burst live
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   millrace demo                        three weeks of payments, then a card-testing burst, live,
                                        and a server to ask, until Ctrl-C
   millrace demo --once --days 3        a short run that ends by itself
-  millrace demo --dir data             keeps the logs and checkpoints, to look at
+  millrace demo --dir demo             keeps the project with its data: `millrace audit` there makes
+                                       every decision again
 
 The payments are made up by the generator in examples/payments, whose rules are written down there.")]
 pub struct Args {
-    /// End after the report and a short look at the burst
+    /// End after the report and the burst, without waiting for anything
     #[arg(long)]
     once: bool,
     /// Days of payments
@@ -71,7 +79,7 @@ pub struct Args {
         value_parser = crate::config::address::parse
     )]
     listen: SocketAddr,
-    /// A new folder for the data; a temporary one, removed at the end, if not given
+    /// A new folder for the project and its data; a temporary one, removed at the end, if not given
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -79,58 +87,59 @@ pub struct Args {
 pub fn demo(args: &Args) -> Result<(), Failure> {
     let stop = Stop::on_signals()?;
     let begun = Instant::now();
-    let sources: Vec<SourceFile> =
-        PROJECT.iter().map(|(name, text)| SourceFile::new(*name, *text)).collect();
-    let plan = Arc::new(project::plan(&sources)?);
     let live_from = now().minus(LIVE);
     let history = generate(args, live_from)?;
     let folder = Folder::new(args.dir.as_deref())?;
-    let engine = millrace_stream::Settings { history: HISTORY, ..Default::default() };
-    let dir = folder.path.clone();
-    let settings = LiveSettings { engine, dir, ..LiveSettings::default() };
-    let (live, recovery) = Live::open(Arc::clone(&plan), settings)?;
-    let place = serve::Place { dir: &folder.path, listen: args.listen, recovery: &recovery };
-    let whole = Whole { history: &history, live_from, begun };
-    let shown = show(args, &plan, &live, &place, &whole, &stop);
-    live.close()?;
-    if folder.is_kept {
-        note!("the data is in {}", folder.path.display());
-    }
-    shown
+    let project = folder.project()?;
+    let models = models::load(&project.folder, &project.plan)?;
+    let opened = run::open(&project, project.folder.join(&project.config.storage.dir), &models)?;
+    let whole = Whole { project, models, history, live_from, begun };
+    let shown = show(args, &whole, &opened, &stop);
+    opened.ledger.close();
+    opened.live.close()?;
+    folder.tell(shown?.as_deref())
 }
 
-/// What is made up, and when the demo began.
-struct Whole<'a> {
-    history: &'a History,
+/// What is made up and decided on, and when the demo began.
+struct Whole {
+    project: Project,
+    models: Models,
+    history: History,
     live_from: EventTime,
     begun: Instant,
 }
 
+/// Returns the id of a decision to look at, unless it was told to stop before one.
 fn show(
     args: &Args,
-    plan: &Arc<Plan>,
-    live: &Live,
-    place: &serve::Place<'_>,
-    whole: &Whole<'_>,
+    whole: &Whole,
+    opened: &Opened,
     stop: &Stop,
-) -> Result<(), Failure> {
-    let Whole { history, live_from, begun } = *whole;
-    let mut feed = Feed::new(plan, live)?;
-    let Some(probes) = ingest(&mut feed, history, live_from, stop)? else { return Ok(()) };
-    let Some(fresh) = report::probe(&mut feed, &probes, stop)? else { return Ok(()) };
+) -> Result<Option<String>, Failure> {
+    let Whole { project, models, history, live_from, begun } = whole;
+    let live_from = *live_from;
+    let mut feed = Feed::new(&project.plan, &opened.live)?;
+    let Some(probes) = ingest(&mut feed, history, live_from, stop)? else { return Ok(None) };
+    let Some(fresh) = report::probe(&mut feed, &probes, stop)? else { return Ok(None) };
     report::report(&mut feed, history, live_from, &fresh)?;
-    worth::worth(history, args.days, live_from, stop)?;
+    if args.days < worth::DAYS_MIN {
+        say!("lift        left out, and its control: it takes --days {} or more", worth::DAYS_MIN)?;
+    } else {
+        worth::worth(history, live_from, stop)?;
+        control::control(stop)?;
+    }
     if stop.is_asked() {
-        return Ok(());
+        return Ok(None);
     }
-    let burst = burst::Burst::new(history, live_from, args.seed, stop)?;
-    say!("ready       {} after the start", took(begun))?;
-    if args.once {
-        return burst.stream(&mut feed, history, burst::Pace::Unbounded, stop);
+    let deciding = (project, models);
+    let burst = burst::Burst::new(deciding, history, live_from, args.seed, stop)?;
+    let serving = serve::Serving::start(deciding, opened, args.listen)?;
+    say!("ready       {} after the start", took(*begun))?;
+    let pace = if args.once { burst::Pace::Unbounded } else { burst::Pace::Accelerated };
+    if !args.once {
+        serving.tell(&burst)?;
     }
-    let serving = serve::Serving::start(plan, live, place)?;
-    serving.tell(&burst)?;
-    let streamed = burst.stream(&mut feed, history, burst::Pace::Accelerated, stop);
+    let streamed = burst.stream(&mut feed, (history, &serving), pace, stop);
     serving.stop();
     streamed
 }
@@ -188,40 +197,3 @@ fn ingest(
     )?;
     Ok(Some(probes))
 }
-
-/// A data directory; a temporary one is gone when the demo ends.
-#[derive(Debug)]
-struct Folder {
-    path: PathBuf,
-    is_kept: bool,
-}
-
-impl Folder {
-    fn new(given: Option<&std::path::Path>) -> Result<Folder, Failure> {
-        let path = match given {
-            Some(path) if path.exists() => {
-                let path = path.display();
-                return Err(Failure::usage(format!("{path}: it is there already; name a new one")));
-            }
-            Some(path) => path.to_owned(),
-            None => {
-                let name = format!("millrace-demo-{}", std::process::id());
-                std::env::temp_dir().join(name)
-            }
-        };
-        std::fs::create_dir_all(&path).map_err(Failure::io(&path))?;
-        Ok(Folder { path, is_kept: given.is_some() })
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            // Nothing depends on it; the system cleans its temporary files some day.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
-/// How long one redraw of the live part stays.
-const REDRAW: Duration = Duration::from_millis(500);

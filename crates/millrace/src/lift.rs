@@ -19,7 +19,7 @@ mod source;
 pub mod study;
 pub mod tables;
 mod trial;
-mod truth;
+pub mod truth;
 pub mod windows;
 
 use std::path::PathBuf;

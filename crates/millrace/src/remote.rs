@@ -21,7 +21,15 @@ pub struct Remote {
 
 impl Remote {
     pub fn new(url: &str) -> Result<Remote, Failure> {
-        let key = std::env::var(KEY).ok().filter(|key| !key.is_empty());
+        Remote::with_key(url, std::env::var(KEY).ok().filter(|key| !key.is_empty()))
+    }
+
+    /// A server that asks for no key: one that this process started itself.
+    pub fn without_key(url: &str) -> Result<Remote, Failure> {
+        Remote::with_key(url, None)
+    }
+
+    fn with_key(url: &str, key: Option<String>) -> Result<Remote, Failure> {
         let client = Client::new(url, key, TIMEOUT)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let failed = |e| Failure::environment(format!("the network cannot be used: {e}"));

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use millrace_api::{ServeError, Server};
 use millrace_event::{KeyKind, Type};
 use millrace_feature::plan::Plan;
+use millrace_ledger::Ledger;
+use millrace_serving::Models;
 use millrace_store::{Access, Disk, FileDisk};
 use millrace_stream::live::{Live, Recovery};
 use serde_json::json;
@@ -64,13 +66,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut settings = project.config.server(dir.clone(), listen);
     settings.models = models.clone();
     let server = runtime.block_on(Server::start(Arc::clone(&project.plan), settings))?;
-    // One lock for the engine and for the decisions.
-    let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&dir, Access::Owner)?);
-    let live_settings = project.config.live(dir.clone());
-    let (live, recovery) =
-        Live::open_on(Arc::clone(&disk), Arc::clone(&project.plan), live_settings)?;
+    let Opened { live, recovery, ledger } = open(&project, dir, &models)?;
     tell_recovery(&recovery);
-    let ledger = decision::ledger(&project, disk, dir, &models, &recovery)?;
     server.log_decisions(ledger.clone());
     server.ready(live.clone(), &recovery)?;
     let following = follow::start(&project, &live, &recovery, &stop)?;
@@ -91,6 +88,23 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     closed?;
     note!("stopped");
     Ok(())
+}
+
+/// What a server answers from.
+pub struct Opened {
+    pub live: Live,
+    pub recovery: Recovery,
+    pub ledger: Ledger,
+}
+
+/// Opens the engine and the decision log of a project in this data directory.
+pub fn open(project: &Project, dir: PathBuf, models: &Models) -> Result<Opened, Failure> {
+    // One lock for both.
+    let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&dir, Access::Owner)?);
+    let settings = project.config.live(dir.clone());
+    let (live, recovery) = Live::open_on(Arc::clone(&disk), Arc::clone(&project.plan), settings)?;
+    let ledger = decision::ledger(project, disk, dir, models, &recovery)?;
+    Ok(Opened { live, recovery, ledger })
 }
 
 /// What answers requests.

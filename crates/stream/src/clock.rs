@@ -114,9 +114,13 @@ impl StreamClock {
     /// An event of this time was seen in the partition.
     #[inline]
     pub(crate) fn observe(&mut self, index: usize, time: EventTime) {
-        if time > self.partitions[index].greatest {
-            self.partitions[index].greatest = time;
-            self.move_watermark();
+        let greatest = &mut self.partitions[index].greatest;
+        if time > *greatest {
+            let before = std::mem::replace(greatest, time);
+            // Beyond the watermark, it was another partition that held it back, and still does.
+            if before == EventTime::MIN || before.minus(self.lateness) <= self.watermark {
+                self.move_watermark();
+            }
         }
     }
 

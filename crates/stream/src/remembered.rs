@@ -68,7 +68,9 @@ const BUCKET_SHIFT: u32 = 40;
 /// Room for no more ids is kept for those to come.
 const SPARE_IDS_MAX: usize = 1 << 20;
 /// A bucket is not purged below this many ids.
-const PURGE_MIN: usize = 16;
+const PURGE_MIN: usize = 64;
+/// A bucket keeps its room when that is for not more than so many times as many ids as it needs.
+const ROOM_MAX: usize = 2;
 
 impl Remembered {
     /// `text` says whether ids are strings, else they are integers.
@@ -266,13 +268,16 @@ impl<I: Id> Bucket<I> {
 
     #[cold]
     fn purge(&mut self, watermark: EventTime, hasher: &DefaultHashBuilder) {
-        let kept = self.ids.iter().filter(|e| e.1 >= watermark).count();
-        self.purge_at = self.next_purge(kept);
-        let mut ids = HashTable::with_capacity(self.purge_at);
-        for entry in self.ids.iter().filter(|e| e.1 >= watermark) {
-            ids.insert_unique(entry.0.hash_with(hasher), *entry, |e| e.0.hash_with(hasher));
+        let kept: Vec<_> = self.ids.iter().filter(|e| e.1 >= watermark).copied().collect();
+        self.purge_at = self.next_purge(kept.len());
+        if self.ids.capacity() > ROOM_MAX * self.purge_at {
+            self.ids = HashTable::with_capacity(self.purge_at);
+        } else {
+            self.ids.clear();
         }
-        self.ids = ids;
+        for entry in kept {
+            self.ids.insert_unique(entry.0.hash_with(hasher), entry, |e| e.0.hash_with(hasher));
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //!   batches ─▶ judge ─▶ pending ─▶ (watermark) ─▶ sorted by (time, id) ─▶ released
 //! ```
 //!
-//! An event is released once no earlier one can arrive, from whatever stream. So whoever takes what
+//! An event is released when no earlier one can arrive any more, from whatever stream. So whoever takes what
 //! is released sees all events of all streams in order, each once.
 
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use crate::settings::Settings;
 
 /// Events released in one go, at most.
 const RELEASE_MAX: usize = 1 << 16;
+/// Fewer wait for more, since whoever takes them spreads them over many places.
+const RELEASE_MIN: usize = 1 << 14;
 
 /// Brings the events that one view needs into order. The engine inside judges them; what becomes of
 /// those that are released is the caller's.
@@ -171,7 +173,9 @@ impl Sequencer {
             let events = batch.select(&applied.rows(Fate::Applied));
             self.admit(partition.stream, &events, received);
         }
-        self.release(take)?;
+        if self.waiting.len() > self.engine.settings.pending_max.min(RELEASE_MIN) {
+            self.release(take)?;
+        }
         self.check_pending()?;
         Ok(applied)
     }

@@ -56,3 +56,10 @@ pub const PROJECT: [(&str, &str); 5] = [
     ("fraud.mill", include_str!("../project/fraud.mill")),
     ("lessons.mill", include_str!("../project/lessons.mill")),
 ];
+
+/// Small models of the view `scoring`, each trained on features of one age: paths from the
+/// project's folder, and texts.
+pub const MODELS: [(&str, &str); 2] = [
+    ("models/daily.txt", include_str!("../project/models/daily.txt")),
+    ("models/event.txt", include_str!("../project/models/event.txt")),
+];

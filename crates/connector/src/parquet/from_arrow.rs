@@ -79,6 +79,10 @@ impl Filling<'_> {
         let kind = self.kind;
         let exact_int = |v: i128| int_to_exact(v, kind);
         match data_type {
+            DataType::Int64 if kind == Kind::Int => self.numbers::<Int64Type>(array, Exact::Word),
+            DataType::Decimal128(_, scale) if kind.is_decimal_of(*scale) => {
+                self.numbers::<Decimal128Type>(array, Exact::word)
+            }
             DataType::Int8 => self.numbers::<Int8Type>(array, |v| exact_int(v.into())),
             DataType::Int16 => self.numbers::<Int16Type>(array, |v| exact_int(v.into())),
             DataType::Int32 => self.numbers::<Int32Type>(array, |v| exact_int(v.into())),
@@ -160,6 +164,9 @@ impl Filling<'_> {
             return None;
         }
         let array = array.as_primitive_opt::<T>()?;
+        if array.null_count() == 0 && !array.is_empty() && self.words(array.values(), &exact) {
+            return Some(());
+        }
         for row in 0..array.len() {
             if array.is_null(row) {
                 self.null();
@@ -178,10 +185,28 @@ impl Filling<'_> {
         Some(())
     }
 
+    /// Takes all of the numbers where each of them makes a word, which is nearly always so.
+    fn words<N: Copy>(&mut self, numbers: &[N], exact: &impl Fn(N) -> Exact) -> bool {
+        let mut words = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            match exact(*number) {
+                Exact::Word(word) => words.push(word),
+                Exact::Float(_) | Exact::Fault(_) | Exact::Never => return false,
+            }
+        }
+        self.filled.column = Column::words(words);
+        true
+    }
+
     fn bools(&mut self, array: &dyn Array) -> Option<()> {
         let array = array.as_boolean_opt()?;
         if self.kind != Kind::Bool {
             return None;
+        }
+        if array.null_count() == 0 {
+            let words = array.values().iter().map(i64::from).collect();
+            self.filled.column = Column::words(words);
+            return Some(());
         }
         for row in 0..array.len() {
             if array.is_null(row) {

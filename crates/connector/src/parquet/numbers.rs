@@ -18,7 +18,7 @@ pub(super) enum Exact {
 const FLOAT_EXACT: i128 = 1 << 53;
 
 impl Exact {
-    fn word(word: i128) -> Exact {
+    pub fn word(word: i128) -> Exact {
         i64::try_from(word).map_or(Exact::Fault(NumberFault::OutOfRange), Exact::Word)
     }
 

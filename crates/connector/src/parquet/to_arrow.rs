@@ -7,9 +7,9 @@ use arrow_array::{
     ArrayRef, BooleanArray, Decimal128Array, DurationMicrosecondArray, Float64Array, Int64Array,
     ListArray, MapArray, StringArray, StructArray, TimestampMicrosecondArray,
 };
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Fields, TimeUnit};
-use millrace_event::{Column, Type, Value};
+use millrace_event::{Column, Mark, Type, Value};
 
 use crate::fields::Kind;
 
@@ -18,7 +18,6 @@ const PRECISION: u8 = 19;
 
 const UTC: &str = "UTC";
 
-/// The Arrow type that columns of this type are written as.
 /// How wide decimals are held. Those of at most 18 digits are 64-bit integers in a file, which costs a
 /// small part of what wider ones do; nearly all are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,10 +93,7 @@ pub(crate) fn column_to_array(
     ty: &Type,
     decimals: Decimals,
 ) -> Result<ArrayRef, ArrowError> {
-    let nulls = || {
-        let valid = column.marks()?.get(rows.clone())?.iter().map(|mark| !mark.is_null());
-        Some(NullBuffer::from_iter(valid))
-    };
+    let nulls = || nulls(column.marks()?.get(rows.clone())?);
     let words = || column.as_words().get(rows.clone()).unwrap_or_default().to_vec();
     Ok(match Kind::of(ty) {
         Kind::Int => Arc::new(Int64Array::try_new(words().into(), nulls())?),
@@ -130,6 +126,14 @@ pub(crate) fn column_to_array(
             values_to_array(&values.iter().collect::<Vec<_>>(), ty)?
         }
     })
+}
+
+/// Which cells are not null, where any is.
+fn nulls(marks: &[Mark]) -> Option<NullBuffer> {
+    // Without a way out of the loop, many marks are looked at in one step.
+    let is_any = marks.iter().fold(false, |any, mark| any | mark.is_null());
+    let valid = |row: usize| !marks[row].is_null();
+    is_any.then(|| NullBuffer::new(BooleanBuffer::collect_bool(marks.len(), valid)))
 }
 
 /// Values of one type as an array, parts of lists and maps included.

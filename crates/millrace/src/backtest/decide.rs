@@ -56,7 +56,7 @@ impl Candidate {
     }
 
     /// Decides on every row of a vector's columns.
-    fn decide(&self, vector: &[Column], rows: usize) -> Vec<Verdict> {
+    pub fn decide(&self, vector: &[Column], rows: usize) -> Vec<Verdict> {
         let view = &self.plan.views[self.decision().view];
         let typed: Vec<(&Type, &Column)> =
             view.columns.iter().map(|column| &column.ty).zip(vector).collect();

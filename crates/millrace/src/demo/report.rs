@@ -76,7 +76,7 @@ pub fn report(
     identity(feed, &status)
 }
 
-fn percentiles(times: &[Duration]) -> String {
+pub fn percentiles(times: &[Duration]) -> String {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
     let at = |share: usize| {

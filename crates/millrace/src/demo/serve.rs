@@ -1,44 +1,56 @@
 //! The server of the demo, on the engine that the payments go into.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
-use millrace_api::{Server, Settings};
+use millrace_api::Server;
 use millrace_event::EventTime;
-use millrace_feature::plan::Plan;
-use millrace_stream::live::{Live, Recovery};
+use millrace_serving::Models;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::burst::Burst;
+use super::verdicts::DECISION;
 use crate::console::{note, say};
 use crate::exit::Failure;
-use crate::run::runtime;
-
-/// Where it listens, and whose data it serves.
-pub struct Place<'a> {
-    pub dir: &'a Path,
-    pub listen: SocketAddr,
-    pub recovery: &'a Recovery,
-}
+use crate::project::Project;
+use crate::remote::Remote;
+use crate::run::{Opened, runtime};
 
 pub struct Serving {
     server: Server,
     runtime: Runtime,
+    /// Asks it as anybody else does.
+    remote: Remote,
+    url: String,
 }
 
 impl Serving {
-    pub fn start(plan: &Arc<Plan>, live: &Live, place: &Place<'_>) -> Result<Serving, Failure> {
+    pub fn start(
+        (project, models): (&Project, &Models),
+        opened: &Opened,
+        listen: SocketAddr,
+    ) -> Result<Serving, Failure> {
         let runtime = runtime()?;
-        let settings = Settings { listen: place.listen, ..Settings::local(place.dir.to_owned()) };
-        let server = runtime.block_on(Server::start(Arc::clone(plan), settings))?;
-        server.ready(live.clone(), place.recovery)?;
-        Ok(Serving { server, runtime })
+        let data = project.folder.join(&project.config.storage.dir);
+        let mut settings = project.config.server(data, listen);
+        settings.models = models.clone();
+        let server = runtime.block_on(Server::start(Arc::clone(&project.plan), settings))?;
+        server.log_decisions(opened.ledger.clone());
+        server.ready(opened.live.clone(), &opened.recovery)?;
+        let url = format!("http://{}", server.address());
+        let remote = Remote::without_key(&url)?;
+        Ok(Serving { server, runtime, remote, url })
+    }
+
+    /// What becomes of an event, which is a line of JSON.
+    pub fn decide(&self, decision: &str, event: String) -> Result<Value, Failure> {
+        self.remote.post(&format!("/v1/decisions/{decision}"), event)
     }
 
     /// Prints lines to paste into another shell.
     pub fn tell(&self, burst: &Burst) -> Result<(), Failure> {
-        let url = format!("http://{}", self.server.address());
+        let url = &self.url;
         say!()?;
         let (at, reached_in) = (burst.moment(), burst.reached_in().as_secs() + 1);
         say!("until Ctrl-C, ask in another shell. These lines ask as of {at}, within the")?;
@@ -47,10 +59,10 @@ impl Serving {
         )?;
         say!("now, where the payments have caught up with the clock in a minute:")?;
         say!("  curl -s '{url}/v1/features/merchant_traffic/{}?at={at}'", burst.merchant())?;
-        if let Some(event) = burst.attempt().and_then(|line| at_time(&line, at)) {
-            say!(
-                "  curl -s {url}/v1/views/checkout -H 'Content-Type: application/json' -d '{event}'"
-            )?;
+        if let Some(event) = burst.attempt()?.and_then(|line| at_time(&line, at)) {
+            let json = "-H 'Content-Type: application/json'";
+            say!("  curl -s {url}/v1/views/checkout {json} -d '{event}'")?;
+            say!("  curl -s {url}/v1/decisions/{DECISION} {json} -d '{event}'")?;
         }
         say!("  curl -s {url}/metrics")
     }

@@ -1,44 +1,67 @@
-//! The example's models and decisions, as they are shipped.
+//! Models that are shipped with the examples, each trained on features of one age, and what they
+//! are worth on a world that they have not learnt from.
 
-use std::sync::Arc;
-
-use millrace_event::Column;
-use millrace_feature::plan::{Decision, Outcome, Plan};
+use millrace_event::EventTime;
 use millrace_lift::Table;
-use millrace_payments::{DECISION, MODELS, PROJECT};
-use millrace_serving::Encoding;
-use millrace_serving::decision::{decide_rows, score_column};
-use millrace_serving::model::{Attribution, Model};
-use millrace_stream::Answer;
+use millrace_lift::experiment::{Options, Trial, of_scores};
+use millrace_lift::world::Part;
+use millrace_serving::model::Model;
 
 use super::feed::missing;
 use crate::exit::Failure;
-use crate::lift::example::compiled;
+use crate::lift::freshness::Freshness;
+use crate::lift::selection::{Wanted, select};
+use crate::lift::study::Study;
+use crate::lift::tables;
+use crate::lift::truth::Truth;
+use crate::lift::windows::Windows;
 
-/// Features that are told of a score.
-const REASONS: usize = 2;
-
-/// The project with its decisions.
-pub fn plan() -> Result<Arc<Plan>, Failure> {
-    let texts: Vec<(&str, &str)> = PROJECT.into_iter().chain([DECISION]).collect();
-    compiled(&texts)
+/// Scores the rows of a study between two times: with features of each of these ages, by the model
+/// that is shipped for it. Nothing is learnt.
+pub fn trial(
+    study: &Study<'_>,
+    truth: &Truth<'_>,
+    (from, to): (EventTime, EventTime),
+    ages: &[&str],
+    shipped: &[(&str, &str)],
+) -> Result<Trial, Failure> {
+    let windows = Windows { train: from..from, test: from..to };
+    let schema = &study.plan.streams[study.plan.views[study.view].stream].schema;
+    let wanted = Wanted {
+        windows: &windows,
+        known: EventTime::MAX,
+        truth: Some(truth),
+        kinds: Some(truth),
+        card: None,
+        amount: schema.field("amount"),
+        keep_every: 1,
+    };
+    let ages = ages.iter().map(|age| age.parse::<Freshness>().map_err(Failure::bug));
+    let ages = ages.collect::<Result<Vec<_>, _>>()?;
+    let world = tables::world(study, &windows, &ages, select(study, &wanted)?)?;
+    let test = world.rows_of(Part::Test);
+    let mut scores = Vec::new();
+    for one in world.freshness() {
+        scores.push(Shipped::named(&one.name, shipped)?.scores(&one.table, &test)?);
+    }
+    Ok(of_scores(&world, &scores, &Options::default())?)
 }
 
-/// A model that was trained on features of this age.
-pub struct Shipped {
+/// A model that was trained on features of one age.
+struct Shipped {
     model: Model,
 }
 
 impl Shipped {
-    pub fn named(freshness: &str) -> Result<Shipped, Failure> {
+    fn named(freshness: &str, shipped: &[(&str, &str)]) -> Result<Shipped, Failure> {
         let path = format!("models/{freshness}.txt");
-        let file = MODELS.iter().find(|(name, _)| *name == path);
+        let file = shipped.iter().find(|(name, _)| *name == path);
         let (_, text) = file.ok_or_else(|| missing(&path))?;
         Ok(Shipped { model: Model::read(text.as_bytes()).map_err(Failure::bug)? })
     }
 
     /// The log-odds of rows of a table.
-    pub fn scores(&self, table: &Table, rows: &[u32]) -> Result<Vec<f64>, Failure> {
+    fn scores(&self, table: &Table, rows: &[u32]) -> Result<Vec<f64>, Failure> {
         let mut inputs = Vec::new();
         for feature in self.model.features() {
             let column = table.columns().iter().find(|column| column.name() == feature.name);
@@ -67,121 +90,26 @@ impl Shipped {
     }
 }
 
-/// What became of a payment, and why.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    pub outcome: Outcome,
-    pub score: f64,
-    /// The rule, and what made the score.
-    pub reason: String,
-}
-
-/// A decision with its one model.
-pub struct Judge {
-    plan: Arc<Plan>,
-    decision: usize,
-    shipped: Shipped,
-}
-
-impl Judge {
-    pub fn new(plan: &Arc<Plan>, decision: &str, freshness: &str) -> Result<Judge, Failure> {
-        let index = plan.decision(decision).ok_or_else(|| missing(decision))?;
-        let (plan, shipped) = (Arc::clone(plan), Shipped::named(freshness)?);
-        Ok(Judge { plan, decision: index, shipped })
-    }
-
-    fn decision(&self) -> &Decision {
-        &self.plan.decisions[self.decision]
-    }
-
-    /// Decides on vectors of the view.
-    pub fn decide(&self, rows: &[Vec<Answer>]) -> Result<Vec<Verdict>, Failure> {
-        let columns = &self.plan.views[self.decision().view].columns;
-        let mut cells: Vec<Column> =
-            columns.iter().map(|column| Column::new(column.ty.physical())).collect();
-        for answers in rows {
-            for (cell, Answer { value, state }) in cells.iter_mut().zip(answers) {
-                cell.push(value, *state);
-            }
-        }
-        self.decide_columns(&cells)
-    }
-
-    /// As [`Judge::decide`], of the view's columns.
-    pub fn decide_columns(&self, cells: &[Column]) -> Result<Vec<Verdict>, Failure> {
-        let model = &self.shipped.model;
-        let columns = &self.plan.views[self.decision().view].columns;
-        let view = &self.plan.views[self.decision().view];
-        let encoding = Encoding::new(model, view)
-            .map_err(|_| Failure::bug("a shipped model does not fit its view"))?;
-        let typed: Vec<_> = columns.iter().map(|column| &column.ty).zip(cells).collect();
-        let rows = cells.first().map_or(0, Column::len);
-        let (mut scratch, mut told) = (model.scratch(), Attribution::default());
-        let (mut scores, mut reasons) = (Vec::new(), Vec::new());
-        let features = model.features();
-        for values in encoding.rows(model, &typed, rows).chunks_exact(features.len().max(1)) {
-            scores.push(model.attribute_row(values, &mut scratch, &mut told).value);
-            let most = told.largest().into_iter().filter(|(_, share)| *share > 0.0).take(REASONS);
-            let named = most.filter_map(|(at, _)| {
-                Some(format!("{} {}", features.get(at)?.name, short(*values.get(at)?)))
-            });
-            reasons.push(named.collect::<Vec<_>>().join(", "));
-        }
-        let decided = decide_rows(self.decision(), cells, &[score_column(&scores)], rows);
-        let verdicts = decided.into_iter().zip(scores.into_iter().zip(reasons));
-        let verdict =
-            |(decided, (score, reasons)): (millrace_serving::decision::Decided<'_>, _)| {
-                let reason = format!("{}: {reasons}", decided.reason);
-                Verdict { outcome: decided.outcome, score, reason }
-            };
-        Ok(verdicts.map(verdict).collect())
-    }
-}
-
-/// A value of a feature in few signs.
-fn short(value: f64) -> String {
-    if value.is_nan() {
-        "null".to_owned()
-    } else if value.fract() == 0.0 {
-        format!("{value:.0}")
-    } else {
-        format!("{value:.1}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lift::example::compiled;
 
-    #[test]
-    fn every_model_that_is_declared_is_shipped_and_fits() {
-        let plan = plan().unwrap();
-        assert_eq!(plan.models.len(), MODELS.len());
-        for model in &plan.models {
-            let (_, text) = MODELS.iter().find(|(path, _)| *path == &*model.file).unwrap();
+    /// The models of a project are those of its views, with all of their columns.
+    fn check(texts: &[(&str, &str)], view: &str, models: &[(&str, &str)]) {
+        let plan = compiled(texts).unwrap();
+        let view = &plan.views[plan.view(view).unwrap()];
+        let inputs: Vec<_> = view.columns.iter().map(|c| (&*c.name, &c.ty)).collect();
+        for (path, text) in models {
             let read = Model::read(text.as_bytes()).unwrap();
-            let columns = plan.views[model.view].columns.iter();
-            let inputs: Vec<_> = columns.map(|column| (&*column.name, &column.ty)).collect();
-            assert_eq!(read.check_inputs(&inputs), []);
-            assert_eq!((read.trees(), read.features().len()), (100, 30));
+            assert_eq!(read.check_inputs(&inputs), [], "{path}");
+            assert_eq!((read.trees(), read.features().len()), (100, inputs.len()), "{path}");
         }
     }
 
     #[test]
-    fn nothing_known_is_no_reason_to_block() {
-        let plan = plan().unwrap();
-        let judge = Judge::new(&plan, "authorise", "event").unwrap();
-        let empty = |column: &millrace_feature::plan::ViewColumn| {
-            let mut cells = Column::new(column.ty.physical());
-            cells.push_null(millrace_event::Mark::NULL);
-            cells
-        };
-        let cells: Vec<Column> =
-            plan.views[judge.decision().view].columns.iter().map(empty).collect();
-        let verdicts = judge.decide_columns(&cells).unwrap();
-        assert_eq!(verdicts.len(), 1);
-        assert!((0.0..=1.0).contains(&verdicts[0].score));
-        let named = verdicts[0].reason.split(':').next().unwrap();
-        assert!(named == "else" || named.starts_with("risk"), "{named}");
+    fn shipped_models_fit_their_views() {
+        check(&millrace_payments::PROJECT, "checkout", &millrace_payments::MODELS);
+        check(&millrace_handbook::PROJECT, "scoring", &millrace_handbook::MODELS);
     }
 }

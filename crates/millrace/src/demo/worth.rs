@@ -5,21 +5,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use millrace_event::{EventTime, Span};
-use millrace_lift::experiment::{Cell, Options, Trial, of_scores};
-use millrace_lift::world::{Part, World};
-use millrace_payments::{History, Kind, PROJECT};
+use millrace_lift::experiment::{Cell, Trial};
+use millrace_payments::{History, Kind, MODELS, PROJECT};
 
 use super::feed::missing;
-use super::shipped::Shipped;
+use super::shipped;
 use crate::console::{duration, grouped, say};
 use crate::exit::Failure;
 use crate::lift::example::compiled;
-use crate::lift::freshness::Freshness;
 use crate::lift::made::Payments;
-use crate::lift::selection::{Wanted, select};
 use crate::lift::study::Study;
-use crate::lift::tables;
-use crate::lift::windows::Windows;
 use crate::stop::Stop;
 
 /// The ages of features that models are shipped for.
@@ -29,62 +24,30 @@ const DAYS: u32 = 4;
 pub const DAYS_MIN: u32 = 10;
 const MEMORY: usize = 1 << 30;
 
-/// Prints the tables; says so where the history is too short for them.
-pub fn worth(
-    history: &History,
-    days: u32,
-    live_from: EventTime,
-    stop: &Stop,
-) -> Result<(), Failure> {
-    if days < DAYS_MIN {
-        return say!("lift        left out: it takes --days {DAYS_MIN} or more");
-    }
+/// Prints the tables of the last days before the live part.
+pub fn worth(history: &History, live_from: EventTime, stop: &Stop) -> Result<(), Failure> {
     let begun = Instant::now();
-    let world = world(history, live_from, stop)?;
-    let test = world.rows_of(Part::Test);
-    let mut scores = Vec::new();
-    for one in world.freshness() {
-        scores.push(Shipped::named(&one.name)?.scores(&one.table, &test)?);
-    }
-    let trial = of_scores(&world, &scores, &Options::default())?;
-    let took = duration(begun.elapsed());
-    print(&trial, &took)
+    let trial = trial(history, live_from, stop)?;
+    print(&trial, &duration(begun.elapsed()))
 }
 
-fn world(history: &History, live_from: EventTime, stop: &Stop) -> Result<World, Failure> {
+fn trial(history: &History, live_from: EventTime, stop: &Stop) -> Result<Trial, Failure> {
     let plan = compiled(&PROJECT)?;
-    let view = plan.view("checkout").ok_or_else(|| missing("checkout"))?;
-    let schema = &plan.streams[plan.views[view].stream].schema;
     let source = Payments { plan: Arc::clone(&plan), history, extra: &[], end: live_from };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let study = Study {
         name: "lift".to_owned(),
         plan: Arc::clone(&plan),
-        view,
+        view: plan.view("checkout").ok_or_else(|| missing("checkout"))?,
         label: plan.label("fraud").ok_or_else(|| missing("fraud"))?,
         source: &source,
         settings: millrace_stream::Settings::default(),
-        threads,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
         memory: MEMORY,
         scratch: std::env::temp_dir(),
         stop,
     };
     let from = live_from.minus(Span::days(i64::from(DAYS)));
-    // Nothing is learnt here.
-    let windows = Windows { train: from..from, test: from..live_from };
-    let truth = source.truth();
-    let wanted = Wanted {
-        windows: &windows,
-        known: EventTime::MAX,
-        truth: Some(&truth),
-        kinds: Some(&truth),
-        card: None,
-        amount: schema.field("amount"),
-        keep_every: 1,
-    };
-    let ages = AGES.map(|age| age.parse::<Freshness>().map_err(Failure::bug));
-    let ages = ages.into_iter().collect::<Result<Vec<_>, _>>()?;
-    tables::world(&study, &windows, &ages, select(&study, &wanted)?)
+    shipped::trial(&study, &source.truth(), (from, live_from), &AGES, &MODELS)
 }
 
 fn print(trial: &Trial, took: &str) -> Result<(), Failure> {
@@ -113,9 +76,8 @@ fn print(trial: &Trial, took: &str) -> Result<(), Failure> {
         say!("            {sentence}")?;
     }
     say!(
-        "            simulated payments, one run; over more: `millrace lift --example payments`, and"
-    )?;
-    say!("            where fraud lasts for weeks: `millrace lift --example handbook`")
+        "            simulated payments, one run; over more: `millrace lift --example payments --worlds 3`"
+    )
 }
 
 /// A difference in recall that is not worth speaking of.
@@ -123,16 +85,18 @@ const STILL: f64 = 0.05;
 
 /// What freshness does to the fraud that is in no hurry.
 fn slow(trial: &Trial) -> Option<String> {
-    let recall = |cell: &Cell| {
+    let slow = |cell: &Cell| {
         let kind = cell.kinds.iter().find(|kind| kind.kind == Kind::Slow.name())?;
-        Some(kind.recall)
+        Some((kind.recall, kind.fraud))
     };
-    let (stale, fresh) = (recall(trial.fresh.first()?)?, recall(trial.fresh.last()?)?);
-    let moved = (fresh - stale) * 100.0;
-    Some(if (fresh - stale).abs() <= STILL {
-        format!("slow fraud moves by {moved:+.1} points: fresh features do not help against it")
+    let ((stale, fraud), (fresh, _)) = (slow(trial.fresh.first()?)?, slow(trial.fresh.last()?)?);
+    let moved = fresh - stale;
+    let (points, frauds) = (moved * 100.0, moved * fraud as f64);
+    let told = format!("slow fraud moves by {points:+.1} points, {frauds:+.0} of {fraud} frauds");
+    Some(if moved.abs() <= STILL {
+        format!("{told}: fresh features do not help against it")
     } else {
-        format!("slow fraud moves by {moved:+.1} points, where about none is expected of one run")
+        format!("{told}, where about none is expected; over more worlds, see below")
     })
 }
 

@@ -1,6 +1,6 @@
 //! Decisions of the real server: logged through a kill, and decided again to the bit.
 
-mod project;
+pub mod project;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
