@@ -377,6 +377,24 @@ fn a_log_that_does_not_go_back_to_its_beginning_is_refused() {
     assert!(told.contains("--from-log"), "{told}");
 }
 
+#[test]
+fn late_events_that_were_replayed_and_are_gone_are_missed() {
+    let folder = folder();
+    let server = Server::in_folder(folder.path());
+    deliver(&server, &arrivals(&mut Dice(2)), |_| {});
+    server.live.close().unwrap();
+    let disk = FileDisk::open(&folder.path().join(".millrace"), Access::Owner).unwrap();
+    let (mut log, _) =
+        Log::open(Arc::new(disk), &LogName::LATE, LogConfig::default(), Offset(0)).unwrap();
+    log.begin_segment().unwrap();
+    assert_eq!(log.remove_before(log.next()).unwrap(), 1);
+    log.close().unwrap();
+    let command = ["training-set", "checkout", "--from-log", "-o", "out.csv"];
+    let told = fail(folder.path(), &command, 1);
+    assert!(told.contains("late events that were replayed are gone"), "{told}");
+    assert!(told.contains("storage.late_max"), "{told}");
+}
+
 /// A server is asked for the view of each payment at its time, whether or not it has come by then.
 #[test]
 fn as_known_is_what_was_served_at_the_moment() {
