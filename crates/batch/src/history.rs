@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use millrace_event::{Batch, EventTime};
+use millrace_event::{Batch, Column, EventTime, Physical};
 use millrace_feature::plan::View;
 use millrace_stream::{Applied, Counts, PartitionId, Released, Sequencer, Settings};
 
-use crate::job::{BatchError, Job};
+use crate::job::{BatchError, Counting, Job, Subject};
 use crate::label::Told;
 use crate::scatter::{GroupInput, Numbers};
 use crate::scattered::Scattered;
@@ -22,6 +22,8 @@ const EVENTS_SHARE: usize = 4;
 pub struct History {
     sequencer: Sequencer,
     scatter: Scatter,
+    /// Nothing is known beyond this time, nor beyond what was judged here.
+    greatest: EventTime,
 }
 
 /// Where events go, by what needs them.
@@ -31,7 +33,10 @@ pub(crate) struct Scatter {
     pub groups: Vec<GroupInput>,
     /// What tells of positive events, and of those that can be labelled.
     pub told: Vec<Told>,
-    /// The view's events: their fields that are needed, in the order of the rows.
+    /// Where rows lie among the batches: with the view's stream, or behind all streams.
+    pub rows_at: usize,
+    /// The rows' events: their fields that are needed, in the order of the rows; then, of rows that
+    /// are asked for, their numbers.
     pub frame: Spool,
     pub frame_fields: Vec<usize>,
     /// Streams that only a label needs: their events need no order.
@@ -47,19 +52,30 @@ impl History {
         let view = &plan.views[job.view];
         // Its own shards stay empty.
         let settings = Settings { shards: 1, threads: 1, ..job.settings.clone() };
-        let sequencer = Sequencer::new(Arc::clone(plan), job.view, settings, false);
+        let mut sequencer = Sequencer::new(Arc::clone(plan), job.view, settings, false);
+        if job.counting == Counting::AsKnown {
+            sequencer.note_arrivals();
+        }
+        let mut rows_at = view.stream;
+        if job.subject == Subject::Asked {
+            sequencer.take_rows();
+            rows_at = sequencer.asked_at();
+        }
         let mut unordered = vec![false; plan.streams.len()];
         for source in job.label_sources() {
             unordered[source.stream] = !sequencer.needs(source.stream);
         }
         let frame_fields = frame_fields(&job, view);
         let kinds = job.field_kinds();
-        let frame_kinds = frame_fields.iter().map(|field| kinds[*field]).collect();
+        let frame_kinds = frame_fields.iter().map(|field| kinds[*field]);
+        let number = (job.subject == Subject::Asked).then_some(Physical::Word);
+        let frame_kinds = frame_kinds.chain(number).collect();
         let told = job.labelling.as_ref().map(|labelling| {
             let label = &plan.labels[labelling.label];
             job.label_sources().map(|source| Told::new(plan, label, source)).collect()
         });
         let scatter = Scatter {
+            rows_at,
             groups: view.reads.iter().map(|read| GroupInput::new(&job, read)).collect(),
             told: told.unwrap_or_default(),
             frame: Spool::new(frame_kinds, 1, ROWS),
@@ -70,7 +86,7 @@ impl History {
             scratch,
             job,
         };
-        History { sequencer, scatter }
+        History { sequencer, scatter, greatest: EventTime::MIN }
     }
 
     /// Whether events of this stream have a say.
@@ -91,7 +107,7 @@ impl History {
         self.sequencer.counts(stream)
     }
 
-    /// Takes in a batch that a partition delivered.
+    /// Takes in a batch that a partition delivered, and that arrived when it was received.
     ///
     /// # Errors
     /// When too many events wait, or the scratch file fails.
@@ -101,11 +117,12 @@ impl History {
         batch: &Batch,
         received: EventTime,
     ) -> Result<Applied, BatchError> {
-        let History { sequencer, scatter } = self;
+        self.note(received);
+        let History { sequencer, scatter, .. } = self;
         let stream = partition.stream();
         let applied = if scatter.unordered[stream] {
             let (applied, events) = sequencer.judge(partition, batch, received);
-            scatter.told.iter_mut().for_each(|told| told.take_events(stream, &events));
+            scatter.tell(stream, &events, received);
             applied
         } else {
             sequencer.push(partition, batch, received, &mut |_, released| {
@@ -117,12 +134,81 @@ impl History {
         Ok(applied)
     }
 
+    /// Takes in events that were judged elsewhere, and count. They wait for
+    /// [`History::release_until`].
+    pub fn admit(&mut self, stream: usize, events: &Batch, arrived: EventTime) {
+        self.note(arrived);
+        let History { sequencer, scatter, .. } = self;
+        if scatter.unordered[stream] {
+            scatter.tell(stream, events, arrived);
+        } else {
+            sequencer.admit(stream, events, arrived);
+        }
+    }
+
+    /// Takes in rows that are asked for, if they are the job's subject: events of the view's stream
+    /// that are in the order of time and follow those before, each with a number to know it by.
+    ///
+    /// # Errors
+    /// As [`History::push`].
+    pub fn ask(&mut self, rows: &Batch, numbers: &[i64]) -> Result<(), BatchError> {
+        let History { sequencer, scatter, .. } = self;
+        sequencer.ask(rows, numbers, &mut |_, released| {
+            scatter.take(&released);
+            Ok(())
+        })?;
+        scatter.make_room()
+    }
+
+    /// No more rows will be asked for.
+    ///
+    /// # Errors
+    /// As [`History::push`].
+    pub fn asked_all(&mut self) -> Result<(), BatchError> {
+        let History { sequencer, scatter, .. } = self;
+        sequencer.asked_all(&mut |_, released| {
+            scatter.take(&released);
+            Ok(())
+        })?;
+        scatter.make_room()
+    }
+
+    /// All events that are yet to be admitted have this time or a later one.
+    ///
+    /// # Errors
+    /// As [`History::push`].
+    pub fn release_until(&mut self, bound: EventTime) -> Result<(), BatchError> {
+        let History { sequencer, scatter, .. } = self;
+        sequencer.release_until(bound, &mut |_, released| {
+            scatter.take(&released);
+            Ok(())
+        })?;
+        scatter.make_room()
+    }
+
+    /// Of admitted events, this is the greatest time that came, whether it counts or not.
+    pub fn reaches(&mut self, greatest: EventTime) {
+        self.greatest = self.greatest.max(greatest);
+    }
+
+    /// Whether events count from their arrival on.
+    pub fn counts_arrivals(&self) -> bool {
+        self.scatter.job.counting == Counting::AsKnown
+    }
+
+    /// What is known ends with what arrived last, where arrivals count.
+    fn note(&mut self, arrived: EventTime) {
+        if self.counts_arrivals() {
+            self.reaches(arrived);
+        }
+    }
+
     /// A partition has delivered everything.
     ///
     /// # Errors
     /// As [`History::push`].
     pub fn close(&mut self, partition: PartitionId) -> Result<(), BatchError> {
-        let History { sequencer, scatter } = self;
+        let History { sequencer, scatter, .. } = self;
         sequencer.close(partition, &mut |_, released| {
             scatter.take(&released);
             Ok(())
@@ -144,17 +230,28 @@ impl History {
         if let Some(labelling) = &mut scatter.job.labelling
             && !labelling.is_given
         {
-            labelling.cutoff = labelling.cutoff.min(self.sequencer.greatest());
+            let greatest = self.sequencer.greatest().max(self.greatest);
+            labelling.cutoff = labelling.cutoff.min(greatest);
         }
         Ok(Scattered::new(self.scatter))
     }
 }
 
 impl Scatter {
+    /// Takes what events tell that need no order.
+    fn tell(&mut self, stream: usize, events: &Batch, arrived: EventTime) {
+        let arrivals = match self.job.counting {
+            Counting::AsHappened => None,
+            Counting::AsKnown => Some(vec![arrived.0; events.len()]),
+        };
+        for told in &mut self.told {
+            told.take_events(stream, events, arrivals.as_deref());
+        }
+    }
+
     fn take(&mut self, released: &Released<'_>) {
         let job = &self.job;
-        let view = &job.plan.views[job.view];
-        let events = &released.batches[view.stream];
+        let events = &released.batches[self.rows_at];
         let mut number = self.rows;
         let rows = events.times().iter().map(|time| {
             let is_row = job.rows.contains(&EventTime(*time));
@@ -163,18 +260,23 @@ impl Scatter {
         });
         let numbers = Numbers { first_place: self.places, rows: rows.collect() };
         for group in &mut self.groups {
-            group.take(job, released, &numbers);
+            group.take(job, released, self.rows_at, &numbers);
         }
         for told in &mut self.told {
             for (stream, events) in released.batches.iter().enumerate() {
-                told.take_events(stream, events);
+                told.take_events(stream, events, arrivals_of(job, released, stream));
             }
             told.take_rows(events, &numbers.rows);
         }
         let kept = (0..events.len() as u32).filter(|row| numbers.rows[*row as usize] >= 0);
         let kept: Vec<u32> = kept.collect();
         let fields = self.frame_fields.iter().map(|field| &events.columns[*field]);
-        self.frame.append(0, fields, &kept);
+        let asked = match (job.subject, &released.notes) {
+            (Subject::Asked, Some(notes)) => Some(Column::words(notes[self.rows_at].clone())),
+            (Subject::Asked, None) | (Subject::Events, _) => None,
+        };
+        let fields: Vec<&Column> = fields.chain(&asked).collect();
+        self.frame.append(0, fields.into_iter(), &kept);
         self.rows = number;
         self.places += released.places.len() as i64;
     }
@@ -192,6 +294,18 @@ impl Scatter {
             self.spools().try_for_each(|spool| spool.spill(&*scratch))?;
         }
         Ok(())
+    }
+}
+
+/// When the events of a stream arrived, where that counts.
+pub(crate) fn arrivals_of<'a>(
+    job: &Job,
+    released: &'a Released<'_>,
+    stream: usize,
+) -> Option<&'a [i64]> {
+    match job.counting {
+        Counting::AsHappened => None,
+        Counting::AsKnown => released.notes.as_ref().map(|notes| &notes[stream][..]),
     }
 }
 

@@ -14,11 +14,13 @@ use crate::AsOf;
 #[derive(Clone, Debug)]
 pub struct Job {
     pub plan: Arc<Plan>,
-    /// Index into the plan's views: one row for each event of its stream.
+    /// Index into the plan's views.
     pub view: usize,
-    /// Of which events there are rows. Earlier ones still count in features.
+    pub subject: Subject,
+    /// Of which times there are rows. Earlier ones still count in features.
     pub rows: Range<EventTime>,
     pub asof: AsOf,
+    pub counting: Counting,
     pub labelling: Option<Labelling>,
     /// Fields of the view's stream that become columns too, by their index in its schema.
     pub fields: Vec<usize>,
@@ -26,6 +28,24 @@ pub struct Job {
     pub memory: usize,
     /// How events are judged and how many may wait; the rest of it has no say here.
     pub settings: Settings,
+}
+
+/// What gets a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Each event of the view's stream.
+    Events,
+    /// What is asked for, by [`crate::History::ask`], as a server would be.
+    Asked,
+}
+
+/// From when on an event counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// From its own time.
+    AsHappened,
+    /// From its own time or its arrival, whichever is later: what serving could have known.
+    AsKnown,
 }
 
 /// Which label the rows get.

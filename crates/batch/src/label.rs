@@ -10,6 +10,7 @@ use millrace_feature::plan::{Label, LabelSource, Plan};
 use millrace_stream::{KeyHasher, Keys};
 
 use crate::BatchError;
+use crate::arrival;
 use crate::partition::Emit;
 use crate::scatter::{BLOCK_ROWS, PARTITIONS, append, by_partition};
 use crate::spool::{Blocks, Scratch, Spool};
@@ -35,8 +36,9 @@ impl Told {
         }
     }
 
-    /// Takes what the events of a stream tell, if it is the one.
-    pub fn take_events(&mut self, stream: usize, events: &Batch) {
+    /// Takes what the events of a stream tell, if it is the one: at their times, or, where it is
+    /// noted when they arrived, from when on they can be seen.
+    pub fn take_events(&mut self, stream: usize, events: &Batch, arrivals: Option<&[i64]>) {
         if self.source.stream != stream {
             return;
         }
@@ -44,7 +46,11 @@ impl Told {
         let passes = passing(&self.source, events);
         let wanted = |row: usize| !by.is_null(row) && passes.as_ref().is_none_or(|p| holds(p, row));
         let order = by_partition(&[by], events.len(), wanted);
-        let times = Column::words(events.times().to_vec());
+        let times = match arrivals {
+            None => events.times().to_vec(),
+            Some(arrivals) => arrival::seen(events.times(), arrivals),
+        };
+        let times = Column::words(times);
         append(&mut self.events, [&times, by].into_iter(), &order);
     }
 

@@ -13,6 +13,7 @@
 //! spread over threads by key. The plan, the shards and the key states are those of `millrace-stream`, and so are the
 //! bits.
 
+mod arrival;
 mod asof;
 mod assemble;
 mod history;
@@ -27,6 +28,6 @@ mod spool;
 
 pub use asof::AsOf;
 pub use history::History;
-pub use job::{BatchError, Job, Labelling};
+pub use job::{BatchError, Counting, Job, Labelling, Subject};
 pub use scattered::{Scattered, Step, TrainingRows};
 pub use spool::Scratch;

@@ -38,6 +38,7 @@ impl Partition<'_> {
         let hasher = KeyHasher::default();
         let shard = Shard::new(1, &hasher, false);
         match self.input.way {
+            _ if self.input.is_known => self.run_known(shard, &hasher, emit),
             Way::Own => self.run_own(shard, &hasher, emit),
             Way::Before | Way::Behind => self.run_merged(shard, &hasher, emit),
         }
@@ -119,7 +120,7 @@ impl Partition<'_> {
     }
 
     /// Hands on the features that are used of the rows that have a number.
-    fn emit(
+    pub(crate) fn emit(
         &self,
         numbers: &[i64],
         aggregates: Vec<Column>,
@@ -194,12 +195,12 @@ impl<T: Rows> Pair<T> {
 
 /// Events of the partition.
 #[derive(Debug)]
-struct Events {
+pub(crate) struct Events {
     /// Their rows' numbers, or their places in the order.
-    heads: Vec<i64>,
-    arguments: Arguments,
-    keys: Keys,
-    ids: Vec<EventId>,
+    pub heads: Vec<i64>,
+    pub arguments: Arguments,
+    pub keys: Keys,
+    pub ids: Vec<EventId>,
 }
 
 impl Rows for Events {
@@ -209,7 +210,7 @@ impl Rows for Events {
 }
 
 impl Events {
-    fn new(input: &GroupInput, columns: Vec<Column>, hasher: &KeyHasher) -> Events {
+    pub fn new(input: &GroupInput, columns: Vec<Column>, hasher: &KeyHasher) -> Events {
         let mut columns = columns.into_iter();
         let heads = columns.next().map_or_else(Vec::new, |column| column.as_words().to_vec());
         let arguments = Arguments::kinds(&input.shape).len();
@@ -227,7 +228,7 @@ impl Events {
         }
     }
 
-    fn none(input: &GroupInput, hasher: &KeyHasher) -> Events {
+    pub fn none(input: &GroupInput, hasher: &KeyHasher) -> Events {
         let kinds = Arguments::kinds(&input.shape);
         let columns = kinds.into_iter().map(Column::new).collect();
         Events {
@@ -252,11 +253,11 @@ impl Events {
 
 /// Reads of the partition.
 #[derive(Debug)]
-struct ReadRows {
-    order: Vec<i64>,
-    numbers: Vec<i64>,
-    times: Vec<i64>,
-    keys: Keys,
+pub(crate) struct ReadRows {
+    pub order: Vec<i64>,
+    pub numbers: Vec<i64>,
+    pub times: Vec<i64>,
+    pub keys: Keys,
 }
 
 impl Rows for ReadRows {
@@ -266,7 +267,7 @@ impl Rows for ReadRows {
 }
 
 impl ReadRows {
-    fn new(columns: Vec<Column>, hasher: &KeyHasher) -> ReadRows {
+    pub fn new(columns: Vec<Column>, hasher: &KeyHasher) -> ReadRows {
         let mut columns = columns.into_iter();
         let mut words =
             || columns.next().map_or_else(Vec::new, |column| column.as_words().to_vec());

@@ -10,7 +10,9 @@ use millrace_stream::{Place, Released};
 use siphasher::sip::SipHasher13;
 
 use crate::AsOf;
-use crate::job::Job;
+use crate::arrival::seen;
+use crate::history::arrivals_of;
+use crate::job::{Counting, Job, Subject};
 use crate::spool::Spool;
 
 /// Into how many partitions the keys of a group are put: so many that the key states of one stay
@@ -28,8 +30,11 @@ pub(crate) struct GroupInput {
     pub shape: Arc<Shape>,
     pub way: Way,
     pub has_ids: bool,
-    /// [`Way::Own`]: the row's number, or -1; else the event's place in the order. Then the
-    /// arguments, the key, and the id where values depend on it.
+    /// Whether events count from their arrival: see `arrival.rs`.
+    pub is_known: bool,
+    /// [`Way::Own`]: the row's number, or -1; else the event's place in the order. Where events
+    /// count from their arrival, when they can be seen. Then the arguments, the key, and the id
+    /// where values depend on it.
     pub events: Spool,
     /// Nothing in [`Way::Own`]; else place, number, time and key of each row that is read.
     pub reads: Spool,
@@ -52,9 +57,11 @@ impl GroupInput {
         let view = &plan.views[job.view];
         let group = &plan.groups[read.group];
         let is_own = group.stream == view.stream;
+        let is_known = job.counting == Counting::AsKnown;
+        let is_merged = is_known || job.subject == Subject::Asked;
         let way = match job.asof {
             AsOf::Event if view.including && is_own => Way::Behind,
-            AsOf::Event if is_own && read.keys == group.keys => Way::Own,
+            AsOf::Event if is_own && read.keys == group.keys && !is_merged => Way::Own,
             AsOf::Event => Way::Before,
             AsOf::Delay(_) | AsOf::Every(_) => Way::Behind,
         };
@@ -62,8 +69,9 @@ impl GroupInput {
         let schema = &plan.streams[group.stream].schema;
         let kind = |field: &usize| schema.fields[*field].ty.physical();
         let keys: Vec<Physical> = group.keys.iter().map(kind).collect();
-        let has_ids = shape.needs_ids();
-        let mut kinds = vec![Physical::Word];
+        // What is applied out of order finds its place by its id.
+        let has_ids = shape.needs_ids() || is_known;
+        let mut kinds = vec![Physical::Word; 1 + usize::from(is_known)];
         kinds.extend(Arguments::kinds(&shape));
         kinds.extend(&keys);
         kinds.extend(has_ids.then(|| kind(&schema.id)));
@@ -74,36 +82,40 @@ impl GroupInput {
             shape,
             way,
             has_ids,
+            is_known,
             events: Spool::new(kinds, PARTITIONS, BLOCK_ROWS),
             reads: Spool::new(read_kinds, PARTITIONS, BLOCK_ROWS),
         }
     }
 
     /// Takes what it needs of these events.
-    pub fn take(&mut self, job: &Job, released: &Released<'_>, numbers: &Numbers) {
+    pub fn take(&mut self, job: &Job, released: &Released<'_>, rows_at: usize, numbers: &Numbers) {
         let plan = &job.plan;
-        let view = &plan.views[job.view];
         let stream = plan.groups[self.read.group].stream;
         let places = |stream| places_of(released.places, stream, numbers.first_place);
         let events = &released.batches[stream];
+        let times = events.times();
+        let seen = arrivals_of(job, released, stream).map(|arrivals| seen(times, arrivals));
+        let seen = seen.as_deref();
         match self.way {
-            Way::Own => self.take_events(plan, events, &numbers.rows, |_| true),
+            Way::Own => self.take_events(plan, events, (&numbers.rows, None), |_| true),
             Way::Before | Way::Behind if job.asof != AsOf::Event => {
-                let times = events.times().to_vec();
-                self.take_events(plan, events, &times, |time| time < job.rows.end.0);
+                let counts_from = seen.unwrap_or(times);
+                let wanted = |row: usize| counts_from[row] < job.rows.end.0;
+                self.take_events(plan, events, (times, seen), wanted);
             }
             Way::Before | Way::Behind => {
-                self.take_events(plan, events, &places(stream), |_| true);
+                self.take_events(plan, events, (&places(stream), seen), |_| true);
             }
         }
         if self.way != Way::Own {
-            let events = &released.batches[view.stream];
+            let events = &released.batches[rows_at];
             let times: Vec<i64> = events
                 .times()
                 .iter()
                 .map(|t| job.asof.position(millrace_event::EventTime(*t)).0)
                 .collect();
-            let order = if job.asof == AsOf::Event { places(view.stream) } else { times.clone() };
+            let order = if job.asof == AsOf::Event { places(rows_at) } else { times.clone() };
             self.take_reads(events, &numbers.rows, order, times);
         }
     }
@@ -112,8 +124,8 @@ impl GroupInput {
         &mut self,
         plan: &Plan,
         events: &Batch,
-        heads: &[i64],
-        wanted: impl Fn(i64) -> bool,
+        (heads, seen): (&[i64], Option<&[i64]>),
+        wanted: impl Fn(usize) -> bool,
     ) {
         let group = &plan.groups[self.read.group];
         let arguments = Arguments::evaluate(&self.shape, events);
@@ -121,16 +133,17 @@ impl GroupInput {
         let is_read = self.way == Way::Own;
         let keep = |row: usize| {
             is_read
-                || (wanted(heads[row])
+                || (wanted(row)
                     && keys.iter().all(|key| !key.is_null(row))
                     && arguments.is_relevant(&self.shape, row))
         };
         let order = by_partition(&keys, events.len(), keep);
         let heads = Column::words(heads.to_vec());
+        let seen = seen.map(|seen| Column::words(seen.to_vec()));
         let arguments = arguments.into_columns(&self.shape);
         let ids = self.has_ids.then(|| &events.columns[events.schema.id]);
-        let columns = [&heads].into_iter().chain(&arguments).chain(keys).chain(ids);
-        let columns: Vec<&Column> = columns.collect();
+        let heads = [&heads].into_iter().chain(&seen);
+        let columns: Vec<&Column> = heads.chain(&arguments).chain(keys).chain(ids).collect();
         append(&mut self.events, columns.iter().copied(), &order);
     }
 

@@ -9,7 +9,7 @@ use millrace_stream::view_columns;
 
 use crate::assemble::{Even, Output};
 use crate::history::{ROWS, Scatter};
-use crate::job::{BatchError, Job, Labelling};
+use crate::job::{BatchError, Job, Labelling, Subject};
 use crate::label;
 use crate::partition::{self, Partition};
 use crate::scatter::{BLOCK_ROWS, PARTITIONS};
@@ -34,7 +34,7 @@ pub struct Step {
     pub partitions: (usize, usize),
 }
 
-/// The rows of a training set: id, time, the view's columns, the fields that were asked for, and the
+/// The rows of a training set: id (of rows that are asked for their number), time, the view's columns, the fields that were asked for, and the
 /// label with the time at which it was known to be positive.
 #[derive(Debug)]
 pub struct TrainingRows {
@@ -147,13 +147,20 @@ impl Scattered {
         let view = &job.plan.views[job.view];
         let mut frame = Even::of(self.scatter.frame, ROWS);
         let mut first = 0;
-        while let Some(columns) = frame.next(&*scratch)? {
+        while let Some(mut columns) = frame.next(&*scratch)? {
+            let number = match job.subject {
+                Subject::Events => None,
+                Subject::Asked => columns.pop(),
+            };
             let rows = columns.first().map_or(0, Column::len);
             let next = outputs.iter_mut().map(|output| output.next(first, rows, &*scratch));
             let parts = next.collect::<Result<Vec<_>, _>>()?;
             first += rows as i64;
             let fields = spread(columns, &self.scatter.frame_fields, job.field_kinds());
-            let rows = put_together(job, view, &fields, parts, used, rows);
+            let mut rows = put_together(job, view, &fields, parts, used, rows);
+            if let (Some(number), Some(first)) = (number, rows.columns.first_mut()) {
+                *first = number;
+            }
             emit(rows).map_err(BatchError::Sink)?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, BatchError, History, Job, Labelling, Scratch};
+use millrace_batch::{AsOf, BatchError, Counting, History, Job, Labelling, Scratch, Subject};
 use millrace_conformance::offline::Paper;
 use millrace_conformance::prng::Prng;
 use millrace_event::{Batch, EventTime, Span, State, Value};
@@ -62,6 +62,8 @@ fn job(plan: &Arc<Plan>, rows: Range<EventTime>, labelling: Option<Labelling>) -
         view: 0,
         rows,
         asof: AsOf::Event,
+        subject: Subject::Events,
+        counting: Counting::AsHappened,
         labelling,
         fields: Vec::new(),
         memory: 1 << 30,

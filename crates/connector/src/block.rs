@@ -16,6 +16,8 @@ pub struct Decoded {
     pub batch: Batch,
     /// The bad ones, in the order of the source.
     pub dead: Vec<DeadLetter>,
+    /// Their places among the records of the block, from 0.
+    pub dead_at: Vec<usize>,
     /// Where the next block begins: all records before it are in this block or an earlier one.
     pub position: Position,
     /// Members of JSON objects that the stream does not declare.
@@ -26,6 +28,12 @@ impl Decoded {
     /// How many records were read: the rows and the dead letters.
     pub fn records(&self) -> usize {
         self.batch.len() + self.dead.len()
+    }
+
+    /// The places of the good records among those of the block, from 0.
+    pub fn good_at(&self) -> impl Iterator<Item = usize> {
+        let mut dead = self.dead_at.iter().copied().peekable();
+        (0..self.records()).filter(move |place| dead.next_if_eq(place).is_none())
     }
 }
 
@@ -42,6 +50,7 @@ pub(crate) struct Block {
     origin: Arc<str>,
     pub columns: Columns,
     dead: Vec<DeadLetter>,
+    dead_at: Vec<usize>,
     rows_max: usize,
     bytes_max: u64,
     bytes_read: u64,
@@ -93,6 +102,7 @@ impl Block {
             origin: Arc::clone(&plan.origin),
             columns: Columns::new(&plan.schema, plan.rows_max.min(CAPACITY_MAX)),
             dead: Vec::new(),
+            dead_at: Vec::new(),
             rows_max: plan.rows_max,
             bytes_max: plan.bytes_max as u64,
             bytes_read: 0,
@@ -135,6 +145,7 @@ impl Block {
     /// The record at the present position is dead.
     pub fn bad(&mut self, fault: &Fault, record: &[u8]) {
         let letter = fault.letter(&self.origin, self.position(), record, &self.limits);
+        self.dead_at.push(self.columns.rows() + self.dead.len());
         self.dead.push(letter);
     }
 
@@ -148,7 +159,7 @@ impl Block {
 
     pub fn finish(self) -> Decoded {
         let position = self.position();
-        let Block { schema, columns, dead, unknown, .. } = self;
-        Decoded { batch: columns.into_batch(schema), dead, position, unknown }
+        let Block { schema, columns, dead, dead_at, unknown, .. } = self;
+        Decoded { batch: columns.into_batch(schema), dead, dead_at, position, unknown }
     }
 }

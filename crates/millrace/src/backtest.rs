@@ -11,14 +11,14 @@ mod tally;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, Job, Labelling};
+use millrace_batch::{AsOf, Counting, Job, Labelling, Subject};
 use millrace_event::EventTime;
 use millrace_feature::plan::Plan;
 use millrace_feature::{SourceFile, replace};
 
 use crate::config::{Size, did_you_mean};
 use crate::exit::Failure;
-use crate::history::Reading;
+use crate::history::Origins;
 use crate::history::find_label;
 use crate::history::when::Period;
 use crate::models;
@@ -33,6 +33,7 @@ use tally::Tally;
   millrace backtest authorise --rules stricter.mill --amount amount
   millrace backtest authorise --against authorise_daily --from 2026-01-10
   millrace backtest authorise --rules stricter.mill --label fraud --amount amount --json
+  millrace backtest authorise --rules stricter.mill --from-log      # on what the server has logged
 
 What the file of --rules declares takes the place of what the project declares by the same name:
 write the decision there as it would be, and models or views that it needs. Every event of the
@@ -49,7 +50,7 @@ pub struct Args {
     #[arg(long, value_name = "DECISION")]
     against: Option<String>,
     #[command(flatten)]
-    reading: Reading,
+    origins: Origins,
     #[command(flatten)]
     period: Period,
     /// The event's field that is money
@@ -91,9 +92,10 @@ pub fn backtest(args: &Args) -> Result<(), Failure> {
         return Err(Failure::usage("the two decisions are on events of different streams"));
     }
     let stop = Stop::on_signals()?;
-    let threads = args.reading.threads()?;
+    let threads = args.origins.reading.threads()?;
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let mut pass = Pass { reading: &args.reading, threads, scratch, stop: &stop, what: "" };
+    let (origins, place) = (&args.origins, &args.place);
+    let mut pass = Pass { origins, place, threads, scratch, stop: &stop, what: "" };
     let view = |c: &Candidate| c.plan.views[c.decision().view].hash;
     let amount = amount_field(&today.plan, stream(&today), args.amount.as_deref())?;
     let mut tally = Tally::new(&today, &other, args.examples, amount);
@@ -178,6 +180,8 @@ impl Args {
             view,
             rows,
             asof: AsOf::Event,
+            subject: Subject::Events,
+            counting: Counting::AsHappened,
             labelling: label.transpose()?.map(known),
             fields,
             memory: self.memory.bytes(),

@@ -32,6 +32,11 @@ pub struct DataPlace {
 }
 
 impl DataPlace {
+    /// The data that was named, of this project.
+    pub fn of(project: &Place, data: Option<&Path>) -> DataPlace {
+        DataPlace { project: project.clone(), data: data.map(Path::to_path_buf) }
+    }
+
     /// Whether or not the definitions are right.
     pub fn data_dir(&self) -> Result<PathBuf, Failure> {
         match &self.data {

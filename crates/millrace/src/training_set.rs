@@ -1,15 +1,17 @@
 //! `millrace training-set`: one row per event of a view's stream, point in time, with its label.
 //!
 //! ```text
-//!   files ─▶ History (judged, by key) ─▶ partitions on threads ─▶ rows in order ─▶ OUT
-//!                └── what does not fit into --memory ──▶ a scratch file ──┘
+//!   files, or the log ─▶ History (judged, by key) ─▶ partitions on threads ─▶ rows in order ─▶ OUT
+//!                            └── what does not fit into --memory ──▶ a scratch file ──┘
 //! ```
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use millrace_batch::{BatchError, History, Job, Labelling, Scattered, Scratch, TrainingRows};
+use millrace_batch::{
+    BatchError, Counting, History, Job, Labelling, Scattered, Scratch, Subject, TrainingRows,
+};
 use millrace_event::{EventTime, Type};
 
 use crate::compute::find_view;
@@ -18,7 +20,9 @@ use crate::console;
 use crate::exit::Failure;
 use crate::history::scratch::ScratchFile;
 use crate::history::when::{self, AsOfGrid, Delay, Period, When};
-use crate::history::{self, Letters, PROGRESS, Reading, Summary, Table, find_label, read};
+use crate::history::{
+    self, AskedRows, Intake, Letters, Origins, PROGRESS, Summary, Table, find_label, read,
+};
 use crate::project::{Place, Project};
 use crate::stop::Stop;
 
@@ -27,6 +31,9 @@ use crate::stop::Stop;
 #[command(after_help = "Examples:
   millrace training-set checkout -o train.parquet     # the files that millrace.toml names
   millrace training-set checkout --label fraud --from 2026-01-15 --to 2026-02-12 -o train.parquet
+  millrace training-set checkout --from-log -o train.parquet     # what the server has logged
+  millrace training-set checkout --from-log --as-known -o known.parquet
+  millrace training-set checkout --rows cases.csv -o cases.parquet     # for these keys and times
   millrace training-set checkout --asof daily -o nightly.parquet
   millrace training-set checkout --asof-delay 5m --memory 512MiB -o stale.parquet
 
@@ -34,14 +41,22 @@ Each row has the id and time of its event, the columns of the view, the fields n
 with --label two columns more: the label (true, false, or null where it cannot be known yet) and
 when it was known to be true. The features count what happened before the event and nothing after
 it, and are those that a live server would have served, bit for bit. A label counts what is known at
---label-at, whatever the time of its event.")]
+--label-at, whatever the time of its event. With --as-known events and what tells of labels count
+only from their arrival on, if that was later than their time.
+
+The file of --rows has columns that are fields of the view's stream: the time, and what the view
+looks at. Its rows get what a server would answer if it were asked at their times; they need not be
+sorted. The first column of the output says the row of the file, counted from 1.")]
 pub struct Args {
     /// The view's name
     view: String,
     #[command(flatten)]
-    reading: Reading,
+    origins: Origins,
     #[command(flatten)]
     period: Period,
+    /// A row for each row of this file of keys and times, instead of for each event
+    #[arg(long, value_name = "FILE")]
+    rows: Option<PathBuf>,
     /// The label that the rows get
     #[arg(long, value_name = "LABEL")]
     label: Option<String>,
@@ -55,6 +70,9 @@ pub struct Args {
     /// Features as they were at the last full hour, or the last midnight (UTC)
     #[arg(long, value_enum)]
     asof: Option<AsOfGrid>,
+    /// Count events and reports only from their arrival, which the log knows, as serving could have
+    #[arg(long)]
+    as_known: bool,
     /// Fields of the event that become columns too, separated by commas
     #[arg(long, value_name = "FIELD,…", value_delimiter = ',')]
     with: Vec<String>,
@@ -84,12 +102,17 @@ pub fn training_set(args: &Args) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut summary = Summary::default();
     let letters = Letters::path_beside(&args.output);
-    args.reading.keep_apart(&project, [args.output.as_path(), letters.as_path()])?;
+    let outputs = [args.output.as_path(), letters.as_path()];
+    args.origins.reading.keep_apart(&project, outputs)?;
+    history::keep_files_apart(args.rows.iter().cloned(), outputs)?;
     let mut letters = Letters::at(letters)?;
-    let work = Work { args, threads: args.reading.threads()?, stop: &stop };
+    let work = Work { args, threads: args.origins.reading.threads()?, stop: &stop };
     let history = History::new(job.clone(), work.scratch()?);
-    let reading = (&project, &args.reading, work.threads);
-    let scattered = read(reading, history, Some(&mut letters), &mut summary, &stop)?;
+    let asked = args.asked(&project, &job, &mut letters)?;
+    summary.asked = asked.as_ref().map(|asked| (asked.path().to_owned(), asked.counts));
+    let intake = Intake { history, asked };
+    let from = (&project, &args.place, &args.origins);
+    let scattered = read(from, intake, Some(&mut letters), &mut summary, &stop)?;
     summary.rows = work.write(&job, scattered)?;
     letters.finish()?;
     summary.took = begun.elapsed();
@@ -122,10 +145,33 @@ impl Args {
             labelling: self.labelling(project, view, rows.end)?,
             rows,
             asof: when::asof(self.asof_delay, self.asof),
+            subject: if self.rows.is_some() { Subject::Asked } else { Subject::Events },
+            counting: self.counting()?,
             fields: self.with.iter().map(field).collect::<Result<_, _>>()?,
             memory: self.memory.bytes(),
             settings: project.config.engine(),
         })
+    }
+
+    fn asked(
+        &self,
+        project: &Project,
+        job: &Job,
+        letters: &mut Letters,
+    ) -> Result<Option<AskedRows>, Failure> {
+        let open = |path| AskedRows::open(path, project, job, self.memory, letters);
+        self.rows.as_deref().map(open).transpose()
+    }
+
+    fn counting(&self) -> Result<Counting, Failure> {
+        match (self.as_known, self.origins.from_log) {
+            (false, _) => Ok(Counting::AsHappened),
+            (true, true) => Ok(Counting::AsKnown),
+            (true, false) => Err(Failure::usage(
+                "--as-known: files do not say when their events arrived; the log does: add \
+                 --from-log",
+            )),
+        }
     }
 
     fn labelling(
@@ -200,6 +246,10 @@ impl Work<'_> {
 fn columns(job: &Job) -> Vec<(String, Type)> {
     let plan = &job.plan;
     let mut columns = history::columns_of(plan, job.view);
+    if job.subject == Subject::Asked {
+        let is_taken = columns[1..].iter().any(|(name, _)| name == "row");
+        columns[0] = (if is_taken { "row_number" } else { "row" }.to_owned(), Type::Int);
+    }
     let schema = &plan.streams[plan.views[job.view].stream].schema;
     let with = |columns: &[(String, Type)], name: &str| {
         let is_taken = columns.iter().any(|(taken, _)| taken == name);

@@ -26,7 +26,7 @@ pub use encoding::{Encoding, number, plain};
 pub use freshness::{TooOld, Verdict, judge};
 pub use group::serve_group;
 pub use key::{KeyError, KeyPart, parse_key};
-pub use request::{complete_event, request_schema};
+pub use request::{complete_event, complete_rows, request_schema, rows_schema};
 pub use scoring::{Evaluation, Models, NotLoaded, Reason, Scored, Unfit};
 pub use served::{Served, ServedValue};
 pub use view::{ViewSources, serve_view};

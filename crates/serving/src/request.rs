@@ -2,14 +2,35 @@
 
 use std::sync::Arc;
 
-use millrace_event::{Batch, EventTime, Field, Schema, State, Type, Value};
+use millrace_event::{Batch, Column, EventTime, Field, Schema, State, Type, Value};
 use millrace_feature::plan::{Plan, View};
 
 /// The stream's schema, in which a request may leave out what the view does not look at: the
 /// outcome of a payment is not known when its view is asked for.
 pub fn request_schema(plan: &Plan, view: &View) -> Schema {
     let schema = &plan.streams[view.stream].schema;
+    let fields = request_fields(plan, view, vec![view.including; schema.fields.len()]);
+    // No field is the id or the time here, else it would have to be given.
+    let none = fields.len();
+    Schema { fields, id: none, time: none, ..(**schema).clone() }
+}
+
+/// As [`request_schema`], of many requests together: each says its time, and `also` are fields that
+/// are looked at, too.
+pub fn rows_schema(plan: &Plan, view: &View, also: &[usize]) -> Schema {
+    let schema = &plan.streams[view.stream].schema;
     let mut is_needed = vec![view.including; schema.fields.len()];
+    is_needed.iter_mut().enumerate().for_each(|(at, needed)| *needed |= also.contains(&at));
+    let mut fields = request_fields(plan, view, is_needed);
+    if let Some(id) = fields.get_mut(schema.id).filter(|_| also.contains(&schema.id)) {
+        id.nullable = false;
+    }
+    let none = fields.len();
+    Schema { fields, id: none, ..(**schema).clone() }
+}
+
+fn request_fields(plan: &Plan, view: &View, mut is_needed: Vec<bool>) -> Vec<Field> {
+    let schema = &plan.streams[view.stream].schema;
     let mut need = |index: usize| {
         if let Some(needed) = is_needed.get_mut(index) {
             *needed = true;
@@ -22,10 +43,7 @@ pub fn request_schema(plan: &Plan, view: &View) -> Schema {
         let nullable = field.nullable || is_made_up || !is_needed[index];
         Field { nullable, ..field.clone() }
     };
-    let fields: Vec<Field> = schema.fields.iter().enumerate().map(field).collect();
-    // No field is the id or the time here, else it would have to be given.
-    let none = fields.len();
-    Schema { fields, id: none, time: none, ..(**schema).clone() }
+    schema.fields.iter().enumerate().map(field).collect()
 }
 
 /// The event as a batch of one, from what a request gave: a value for each field, null where it was
@@ -34,12 +52,10 @@ pub fn request_schema(plan: &Plan, view: &View) -> Schema {
 pub fn complete_event(schema: &Arc<Schema>, row: Vec<Value>, now: EventTime) -> (Batch, EventTime) {
     let mut batch = Batch::new(Arc::clone(schema));
     let mut at = now;
-    for (index, (field, value)) in schema.fields.iter().zip(row).enumerate() {
+    for (index, value) in row.into_iter().enumerate() {
         let value = match value {
             Value::Null if index == schema.time => Value::Timestamp(now),
-            Value::Null if index == schema.id => last_id(&field.ty),
-            // The view does not look at it.
-            Value::Null if !field.nullable => field.ty.neutral(),
+            Value::Null => left_out(schema, index),
             value => value,
         };
         if let (true, Value::Timestamp(time)) = (index == schema.time, &value) {
@@ -50,6 +66,36 @@ pub fn complete_event(schema: &Arc<Schema>, row: Vec<Value>, now: EventTime) -> 
         }
     }
     (batch, at)
+}
+
+/// The events of many requests, as [`complete_event`] makes each: from a column for each field,
+/// null where it was left out. Every row has a time.
+pub fn complete_rows(schema: &Arc<Schema>, columns: Vec<Column>) -> Batch {
+    let complete = |(index, column): (usize, Column)| {
+        let ty = &schema.fields[index].ty;
+        let other = left_out(schema, index);
+        if other.is_null() || !(0..column.len()).any(|row| column.is_null(row)) {
+            return column;
+        }
+        let mut completed = Column::new(ty.physical());
+        for row in 0..column.len() {
+            let value = if column.is_null(row) { other.clone() } else { column.value(row, ty) };
+            completed.push(&value, State::Ok);
+        }
+        completed
+    };
+    let columns = columns.into_iter().enumerate().map(complete).collect();
+    Batch { schema: Arc::clone(schema), columns }
+}
+
+/// What stands for a field that was left out.
+fn left_out(schema: &Schema, index: usize) -> Value {
+    match schema.fields.get(index) {
+        Some(field) if index == schema.id => last_id(&field.ty),
+        // The view does not look at it.
+        Some(field) if !field.nullable => field.ty.neutral(),
+        Some(_) | None => Value::Null,
+    }
 }
 
 fn last_id(ty: &Type) -> Value {

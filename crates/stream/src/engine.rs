@@ -224,6 +224,12 @@ impl Engine {
         self.streams[stream].clock.watermark
     }
 
+    /// The greatest event time of all streams: of what comes later, nothing is known.
+    pub(crate) fn greatest(&self) -> EventTime {
+        let clocks = self.streams.iter().flat_map(|stream| &stream.clock.partitions);
+        clocks.map(|partition| partition.greatest).max().unwrap_or(EventTime::MIN)
+    }
+
     pub fn counts(&self, stream: usize) -> Counts {
         self.streams[stream].counts
     }
@@ -251,7 +257,13 @@ impl Engine {
     /// # Errors
     /// As [`Engine::apply`].
     pub fn replay(&mut self, stream: usize, late: &Batch) -> Result<(), EngineError> {
+        self.remember_replayed(stream, late);
         let rows: Vec<u32> = (0..late.len() as u32).collect();
+        self.add(stream, late, &rows, self.exact_from(stream))
+    }
+
+    /// Late events count from now on.
+    pub(crate) fn remember_replayed(&mut self, stream: usize, late: &Batch) {
         let state = &mut self.streams[stream];
         state.counts.replayed += u64::from(late.len() as u32);
         for row in 0..late.len() {
@@ -262,7 +274,6 @@ impl Engine {
                 state.remembered.insert(id, late.time(row), watermark);
             }
         }
-        self.add(stream, late, &rows, self.exact_from(stream))
     }
 
     /// The id of an event as it is remembered, and whether it is.

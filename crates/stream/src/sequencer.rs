@@ -34,7 +34,20 @@ pub struct Sequencer {
     /// The rows that wait: those of the last push stand at the end, the others are in order.
     waiting: Vec<Place>,
     needed: Vec<bool>,
+    /// The groups that the view reads.
+    reads: Vec<usize>,
+    including: bool,
+    /// What is noted of each of the pending rows, where anything is.
+    notes: Option<Notes>,
+    /// All that is yet to come has this time or a later one.
+    bound: EventTime,
+    /// The same of rows that are asked for.
+    asked: EventTime,
 }
+
+/// By stream, a number for each of its rows: when it arrived. Behind the streams, of the rows that
+/// are asked for, the number that it was given.
+pub type Notes = Vec<Vec<i64>>;
 
 /// Where an event lies among the batches of all streams: (time, id) decides, the rest follows.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +68,10 @@ impl Place {
 pub struct Released<'a> {
     /// The order across the streams; the n-th place of a stream is the n-th event of its batch.
     pub places: &'a [Place],
-    /// By stream, in order.
+    /// By stream, in order; behind them the rows that are asked for, if any may be.
     pub batches: Vec<Batch>,
+    /// What was noted of each of them, where anything was.
+    pub notes: Option<Notes>,
     /// All that is yet to come has this time or a later one.
     pub bound: EventTime,
 }
@@ -86,8 +101,28 @@ impl Sequencer {
             history: millrace_event::Span(0),
             ..settings
         };
+        let reads = plan.views[view].reads.iter().map(|read| read.group).collect();
+        let including = plan.views[view].including;
         let engine = Engine::build(plan, settings, tracked, [0; 16]);
-        Sequencer { engine, first, pending, waiting: Vec::new(), needed }
+        let (waiting, notes) = (Vec::new(), None);
+        let (bound, asked) = (EventTime::MIN, EventTime::MAX);
+        Sequencer { engine, first, pending, waiting, needed, reads, including, notes, bound, asked }
+    }
+
+    /// Notes when each event arrives, and hands that out with it.
+    pub fn note_arrivals(&mut self) {
+        self.notes = Some(vec![Vec::new(); self.pending.len()]);
+    }
+
+    /// Puts rows among the events that [`Sequencer::ask`] brings: each where an event of the view's
+    /// stream would be asked for that has its time and id.
+    pub fn take_rows(&mut self) {
+        let plan = Arc::clone(self.engine.plan());
+        let is_read = |group: usize| plan.groups[group].stream == self.first;
+        self.needed[self.first] = self.reads.iter().any(|group| is_read(*group));
+        self.pending.push(Batch::new(Arc::clone(&plan.streams[self.first].schema)));
+        self.asked = EventTime::MIN;
+        self.note_arrivals();
     }
 
     /// Whether the view depends on this stream.
@@ -107,8 +142,7 @@ impl Sequencer {
 
     /// The greatest event time of all streams: of what comes later, nothing is known.
     pub fn greatest(&self) -> EventTime {
-        let clocks = self.engine.streams.iter().flat_map(|stream| &stream.clock.partitions);
-        clocks.map(|partition| partition.greatest).max().unwrap_or(EventTime::MIN)
+        self.engine.greatest()
     }
 
     pub fn counts(&self, stream: usize) -> Counts {
@@ -133,24 +167,87 @@ impl Sequencer {
         take: &mut Take<'_>,
     ) -> Result<Applied, EngineError> {
         let applied = self.engine.judge(partition, batch, received);
-        let pending = &mut self.pending[partition.stream];
-        let before = pending.len();
         if applied.count(Fate::Applied) == batch.len() {
-            pending.append(batch);
+            self.admit(partition.stream, batch, received);
         } else {
-            pending.append(&batch.select(&applied.rows(Fate::Applied)));
+            let events = batch.select(&applied.rows(Fate::Applied));
+            self.admit(partition.stream, &events, received);
         }
-        let stream = partition.stream as u32;
-        let new = pending.times()[before..].iter().zip(before as u32..);
-        self.waiting.extend(new.map(|(time, row)| Place { time: *time, stream, row }));
-        let limit = self.engine.settings.pending_max;
-        if self.waiting.len() > limit.min(RELEASE_MIN) {
+        if self.waiting.len() > self.engine.settings.pending_max.min(RELEASE_MIN) {
             self.release(take)?;
         }
-        if self.waiting.len() > limit {
-            return Err(EngineError::Pending { limit });
-        }
+        self.check_pending()?;
         Ok(applied)
+    }
+
+    /// Takes in events that were judged elsewhere, and count. They wait for
+    /// [`Sequencer::release_until`].
+    pub fn admit(&mut self, stream: usize, events: &Batch, arrived: EventTime) {
+        if let Some(notes) = &mut self.notes {
+            notes[stream].extend(std::iter::repeat_n(arrived.0, events.len()));
+        }
+        self.wait(stream, events);
+    }
+
+    /// Takes in rows that are asked for, which are in the order of time and follow those before, each
+    /// with a number that is handed out with it. See [`Sequencer::take_rows`].
+    ///
+    /// # Errors
+    /// When `take` fails.
+    pub fn ask(
+        &mut self,
+        rows: &Batch,
+        numbers: &[i64],
+        take: &mut Take<'_>,
+    ) -> Result<(), EngineError> {
+        let asked = self.asked_at();
+        if let Some(notes) = &mut self.notes {
+            notes[asked].extend_from_slice(numbers);
+        }
+        self.wait(asked, rows);
+        self.asked = rows.times().last().map_or(self.asked, |time| EventTime(*time));
+        self.release_before(self.bound, take)
+    }
+
+    /// No more rows will be asked for.
+    ///
+    /// # Errors
+    /// When `take` fails.
+    pub fn asked_all(&mut self, take: &mut Take<'_>) -> Result<(), EngineError> {
+        self.asked = EventTime::MAX;
+        self.release_before(self.bound, take)
+    }
+
+    /// Where rows that are asked for lie among the batches.
+    pub fn asked_at(&self) -> usize {
+        self.needed.len()
+    }
+
+    fn wait(&mut self, stream: usize, events: &Batch) {
+        let pending = &mut self.pending[stream];
+        let before = pending.len();
+        pending.append(events);
+        let new = pending.times()[before..].iter().zip(before as u32..);
+        let stream = stream as u32;
+        self.waiting.extend(new.map(|(time, row)| Place { time: *time, stream, row }));
+    }
+
+    /// All that is yet to come has this time or a later one: releases what is before it.
+    ///
+    /// # Errors
+    /// As [`Sequencer::push`].
+    pub fn release_until(
+        &mut self,
+        bound: EventTime,
+        take: &mut Take<'_>,
+    ) -> Result<(), EngineError> {
+        self.release_before(bound, take)?;
+        self.check_pending()
+    }
+
+    fn check_pending(&self) -> Result<(), EngineError> {
+        let limit = self.engine.settings.pending_max;
+        if self.waiting.len() > limit { Err(EngineError::Pending { limit }) } else { Ok(()) }
     }
 
     /// Judges a batch as [`Sequencer::push`] does, for a stream whose order is of no use: returns the
@@ -184,6 +281,7 @@ impl Sequencer {
     /// # Errors
     /// As [`Sequencer::push`].
     pub fn finish(&mut self, take: &mut Take<'_>) -> Result<(), EngineError> {
+        self.asked = EventTime::MAX;
         self.release_before(EventTime::MAX, take)
     }
 
@@ -196,15 +294,18 @@ impl Sequencer {
         self.release_before(bound, take)
     }
 
-    /// Releases the pending events before `bound`.
+    /// Releases the pending events before `bound`, and before what may be asked for.
     fn release_before(&mut self, bound: EventTime, take: &mut Take<'_>) -> Result<(), EngineError> {
+        self.bound = bound;
+        let bound = bound.min(self.asked);
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.sort_by_key(|p| p.time);
         let certain = waiting.partition_point(|p| p.time < bound.0);
         self.sort_ties(&mut waiting[..certain]);
         for places in waiting[..certain].chunks(RELEASE_MAX) {
             let batches = self.select(places);
-            take(&mut self.engine, Released { places, batches, bound })?;
+            let notes = self.notes_at(places);
+            take(&mut self.engine, Released { places, batches, notes, bound })?;
         }
         waiting.drain(..certain);
         self.waiting = waiting;
@@ -219,13 +320,18 @@ impl Sequencer {
 
     /// Among equal times the ids decide.
     fn sort_ties(&self, places: &mut [Place]) {
-        let first = self.first;
+        let (first, asked) = (self.first, self.asked_at());
         let id = |p: &Place| -> EventId { self.pending[p.stream as usize].id(p.row as usize) };
         for ties in places.chunk_by_mut(|a, b| a.time == b.time) {
             if ties.len() > 1 {
                 // Another stream's event of the same id does not precede the view's: it is read
-                // first.
-                ties.sort_by_cached_key(|p| (id(p), !p.is_of(first)));
+                // first. A row that is asked for stands for the view's event.
+                let rank = |p: &Place| match p.stream as usize {
+                    stream if stream == asked => u8::from(self.including),
+                    stream if stream == first => u8::from(!self.including),
+                    _ => 2,
+                };
+                ties.sort_by_cached_key(|p| (id(p), rank(p)));
             }
         }
     }
@@ -238,6 +344,20 @@ impl Sequencer {
             rows.push(std::mem::replace(&mut place.row, row));
         }
         self.pending[stream] = self.pending[stream].select(&rows);
+        if let Some(notes) = &mut self.notes {
+            let of_stream = &mut notes[stream];
+            *of_stream = rows.iter().map(|row| of_stream[*row as usize]).collect();
+        }
+    }
+
+    fn notes_at(&self, places: &[Place]) -> Option<Notes> {
+        let notes = self.notes.as_ref()?;
+        let mut selected: Notes = vec![Vec::new(); notes.len()];
+        for Place { stream, row, .. } in places {
+            let stream = *stream as usize;
+            selected[stream].push(notes[stream][*row as usize]);
+        }
+        Some(selected)
     }
 
     /// The events at these places, by stream.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, BatchError};
+use millrace_batch::{AsOf, BatchError, Counting, Subject};
 use millrace_event::{EventTime, Span, State, Value};
 use millrace_feature::plan::{Feature, Source};
 use millrace_stream::EngineError;
@@ -504,13 +504,28 @@ fn replay(
 fn offline_ways(variation: Variation) -> [Offline; 2] {
     let threads = variation.shards;
     let batch = variation.batch;
+    let counting = Counting::AsHappened;
     let older = match variation.seed % 3 {
         0 => AsOf::Delay(Span::seconds(1)),
         1 => AsOf::Every(Span::minutes(1)),
         _ => AsOf::Delay(Span::minutes(7)),
     };
     [
-        Offline { asof: AsOf::Event, threads, batch, spills: variation.redelivers },
-        Offline { asof: older, threads, batch, spills: !variation.redelivers },
+        Offline {
+            counting,
+            subject: Subject::Events,
+            asof: AsOf::Event,
+            threads,
+            batch,
+            spills: variation.redelivers,
+        },
+        Offline {
+            counting,
+            subject: Subject::Events,
+            asof: older,
+            threads,
+            batch,
+            spills: !variation.redelivers,
+        },
     ]
 }

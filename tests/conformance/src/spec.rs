@@ -88,6 +88,14 @@ impl Spec {
         &self.arrivals
     }
 
+    /// What was there at a moment, by the receiving clock.
+    pub fn known_at(&self, moment: EventTime) -> Spec {
+        let mut known = Spec::new(Arc::clone(&self.plan), self.rules);
+        let arrived = self.arrivals.iter().filter(|(event, _)| event.received <= moment);
+        known.arrivals = arrived.cloned().collect();
+        known
+    }
+
     pub fn position(&self, stream: usize, row: &[Value]) -> (EventTime, EventId) {
         (self.time(stream, row), self.id(stream, row))
     }

@@ -168,7 +168,8 @@ impl ParquetSource {
         }
         self.row += rows as u64;
         let (position, unknown) = (self.position(), UnknownFields::default());
-        Ok(Decoded { batch: all, dead, position, unknown })
+        let dead_at = faults.iter().map(|(row, _)| *row).collect();
+        Ok(Decoded { batch: all, dead, dead_at, position, unknown })
     }
 
     /// The first fault of each bad row, in the order of the rows.

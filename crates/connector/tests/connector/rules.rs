@@ -5,7 +5,7 @@ use millrace_connector::{
     DeadLetter, Decoded, FileOptions, FileSource, JsonDecoder, Limits, Position, RowWriter,
     TailSource, WriteOptions,
 };
-use millrace_event::{Batch, EventTime, KeyKind, Rules, Schema, Span, Type};
+use millrace_event::{EventTime, KeyKind, Rules, Schema, Span, Type};
 
 use crate::rows::{entity, schema_with};
 
@@ -31,7 +31,12 @@ fn what_is_against_the_rules_keeps_its_bytes_and_place_in_every_format() {
         dead.iter().map(|letter| letter.reason.name()).collect::<Vec<_>>().join(" ")
     };
     let expected = "future long-key wrong-type future long-key";
-    let ids = |batch: &Batch| batch.columns[0].as_words().to_vec();
+    let check = |decoded: Decoded, expected: &str, places: [usize; 2]| {
+        let ids = decoded.batch.columns[0].as_words();
+        assert_eq!((ids, reasons_of(&decoded.dead).as_str()), (&[1, 5][..], expected));
+        assert!(decoded.good_at().eq(places), "{expected}");
+        decoded.dead
+    };
 
     let objects = cells.map(|(id, at, card)| {
         let id = if id == "x" { "\"x\"" } else { id };
@@ -42,8 +47,7 @@ fn what_is_against_the_rules_keeps_its_bytes_and_place_in_every_format() {
     let lines = objects.join("\n");
     let list = format!("[{}]", objects.join(",\n"));
     for decoded in [decoder.lines(lines.as_bytes(), "t"), decoder.document(list.as_bytes(), "t")] {
-        let Decoded { batch, dead, .. } = decoded.unwrap();
-        assert_eq!((ids(&batch), reasons_of(&dead).as_str()), (vec![1, 5], expected));
+        let dead = check(decoded.unwrap(), expected, [0, 4]);
         assert_eq!(dead[1].bytes, objects[2].as_bytes());
         assert!(matches!(dead[1].position, Position::Line { line: 3, .. }), "{:?}", dead[1]);
     }
@@ -65,8 +69,7 @@ fn what_is_against_the_rules_keeps_its_bytes_and_place_in_every_format() {
         let rows = cells.map(row);
         let text = format!("id,at,card\n{}\n", rows.join("\n"));
         std::fs::write(folder.path().join("a.csv"), text).unwrap();
-        let Decoded { batch, dead, .. } = read("a.csv");
-        assert_eq!((ids(&batch), reasons_of(&dead).as_str()), (vec![1, 5], expected));
+        let dead = check(read("a.csv"), expected, [0, 4]);
         assert_eq!(dead[1].bytes, rows[2].as_bytes());
         assert!(matches!(dead[1].position, Position::Line { line: 4, .. }), "{:?}", dead[1]);
     }
@@ -75,15 +78,12 @@ fn what_is_against_the_rules_keeps_its_bytes_and_place_in_every_format() {
     let mut tail =
         TailSource::open(folder.path().join("a.ndjson"), Arc::clone(&schema), &options).unwrap();
     tail.receive_at(received);
-    let Decoded { batch, dead, .. } = tail.poll(100).unwrap().decoded;
-    assert_eq!((ids(&batch), reasons_of(&dead).as_str()), (vec![1, 5], expected));
+    check(tail.poll(100).unwrap().decoded, expected, [0, 4]);
 
     let good: Vec<&str> =
         objects.iter().map(String::as_str).filter(|o| !o.contains("\"x\"")).collect();
     write_parquet(&folder.path().join("a.parquet"), &schema, &good.join("\n"));
-    let Decoded { batch, dead, .. } = read("a.parquet");
-    let expected = "future long-key future long-key";
-    assert_eq!((ids(&batch), reasons_of(&dead).as_str()), (vec![1, 5], expected));
+    let dead = check(read("a.parquet"), "future long-key future long-key", [0, 3]);
     assert_eq!(dead[1].position, Position::Row(2));
     let record: serde_json::Value = serde_json::from_slice(&dead[1].bytes).unwrap();
     assert_eq!((&record["id"], &record["card"]), (&3.into(), &long.into()));

@@ -14,8 +14,8 @@ use crate::console;
 use crate::exit::Failure;
 use crate::history::read;
 use crate::history::scratch::ScratchFile;
-use crate::history::{PROGRESS, Reading, Summary};
-use crate::project::Project;
+use crate::history::{Intake, Origins, PROGRESS, Summary};
+use crate::project::{Place, Project};
 use crate::stop::Stop;
 
 /// A decision with its models.
@@ -85,7 +85,8 @@ impl Candidate {
 /// How history is read.
 #[derive(Debug)]
 pub struct Pass<'a> {
-    pub reading: &'a Reading,
+    pub origins: &'a Origins,
+    pub place: &'a Place,
     pub threads: usize,
     pub scratch: PathBuf,
     pub stop: &'a Stop,
@@ -106,10 +107,10 @@ impl Pass<'_> {
     ) -> Result<u64, Failure> {
         let columns = job.plan.views[job.view].columns.len();
         let scratch = Arc::new(ScratchFile::in_folder(self.scratch.clone()));
-        let history = History::new(job, scratch);
+        let intake = Intake::of_events(History::new(job, scratch));
         let mut summary = Summary::default();
-        let reading = (project, self.reading, self.threads);
-        let scattered = read(reading, history, None, &mut summary, self.stop)?;
+        let from = (project, self.place, self.origins);
+        let scattered = read(from, intake, None, &mut summary, self.stop)?;
         let rows = scattered.rows();
         let bar = console::progress(self.what, PROGRESS);
         let watch = |step: Step| {

@@ -63,13 +63,20 @@ pub fn keep_apart(
     let given = events.iter().flat_map(|e| e.files.iter().cloned());
     let streams = project.config.streams.values();
     let configured = streams.flat_map(|s| s.files.iter().map(|file| project.folder.join(file)));
+    keep_files_apart(given.chain(configured), outputs)
+}
+
+/// The same for these files.
+pub fn keep_files_apart(
+    inputs: impl Iterator<Item = PathBuf>,
+    outputs: [&Path; 2],
+) -> Result<(), Failure> {
     // A path that does not resolve is no file that could be overwritten.
-    let inputs: Vec<PathBuf> =
-        given.chain(configured).filter_map(|path| path.canonicalize().ok()).collect();
+    let inputs: Vec<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
     for output in outputs {
         if output.canonicalize().is_ok_and(|path| inputs.contains(&path)) {
             return Err(Failure::usage(format!(
-                "{} is a file of events that this command reads; name another with --output",
+                "{} is a file that this command reads; name another with --output",
                 output.display()
             )));
         }

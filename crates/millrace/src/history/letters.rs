@@ -48,6 +48,12 @@ impl Letters {
         Ok(())
     }
 
+    /// Keeps the records of a file of rows that could not be used.
+    pub fn take_rows(&mut self, decoded: &Decoded) -> Result<(), Failure> {
+        let stream = &decoded.batch.schema.stream;
+        decoded.dead.iter().try_for_each(|letter| self.push(stream, letter))
+    }
+
     fn push(&mut self, stream: &str, letter: &DeadLetter) -> Result<(), Failure> {
         self.write(&DeadEvent {
             stream: Some(stream.to_owned()),

@@ -5,8 +5,10 @@
 //!                └─▶ dead letters ─▶ OUT.dead.ndjson          rows ─▶ Table (a thread) ─▶ OUT
 //! ```
 
+mod asked;
 mod inputs;
 mod letters;
+mod log;
 mod offline;
 pub mod scratch;
 mod sources;
@@ -14,9 +16,10 @@ mod summary;
 mod table;
 pub mod when;
 
-pub use inputs::Events;
+pub use asked::{AskedRows, Intake};
+pub use inputs::{Events, keep_files_apart};
 pub use letters::Letters;
 pub use offline::{find_label, read};
-pub use sources::{Block, PROGRESS, Reading, Sources};
+pub use sources::{Block, Origins, PROGRESS, Reading, Sources};
 pub use summary::Summary;
 pub use table::{Table, columns_of};

@@ -61,6 +61,19 @@ impl Reading {
     }
 }
 
+/// Which events are read: files, or what the server logged.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Origins {
+    #[command(flatten)]
+    pub reading: Reading,
+    /// The events of the server's own log instead of files; it may run meanwhile
+    #[arg(long, conflicts_with_all = ["events", "delimiter", "no_header"])]
+    pub from_log: bool,
+    /// The data directory whose log is read; the one that millrace.toml names, if not given
+    #[arg(long, value_name = "DIR", requires = "from_log")]
+    pub data: Option<PathBuf>,
+}
+
 /// The files that are read side by side.
 #[derive(Debug)]
 pub struct Sources {

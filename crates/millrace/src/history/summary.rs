@@ -1,10 +1,11 @@
 //! What a computation tells when it is done.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use millrace_connector::Decoded;
+use millrace_event::Refusal;
 use millrace_stream::Counts;
 use serde_json::json;
 
@@ -20,6 +21,8 @@ const LATE_MANY: u64 = 10;
 pub struct Summary {
     /// By the streams' indexes.
     pub streams: BTreeMap<usize, StreamSummary>,
+    /// A file of rows that were asked for: how many there are, and how many cannot be read.
+    pub asked: Option<(PathBuf, (u64, u64))>,
     pub rows: u64,
     pub took: Duration,
 }
@@ -61,6 +64,17 @@ impl Summary {
         }
     }
 
+    /// What became of the events of a stream when they were logged: the server keeps letters of
+    /// those that were too far ahead.
+    pub fn count_logged(&mut self, stream: usize, counts: Counts) {
+        if let Some(stream) = self.streams.get_mut(&stream) {
+            stream.counts = counts;
+            if counts.future > 0 {
+                stream.dead.insert(Refusal::Future.name(), counts.future);
+            }
+        }
+    }
+
     pub fn print(&self, view: &str, output: &Path, letters: Option<&Path>) -> Result<(), Failure> {
         let events: u64 = self.streams.values().map(StreamSummary::records).sum();
         say!(
@@ -86,9 +100,18 @@ impl Summary {
                      sort it by time, or give the stream a longer `late`"
                 )?;
             }
+            if stream.counts.replayed > 0 {
+                let replayed = grouped(stream.counts.replayed);
+                say!("    {replayed} of the late ones were replayed, and count")?;
+            }
             for (reason, count) in &stream.dead {
                 say!("    {reason}: {}", counted(*count as usize, "dead letter"))?;
             }
+        }
+        if let Some((path, (rows, dead))) = &self.asked {
+            let [records, rows, dead] = [rows + dead, *rows, *dead].map(grouped);
+            let path = path.display();
+            say!("  {path}: {records} in = {rows} asked for + {dead} dead-lettered")?;
         }
         match letters {
             Some(path) => say!("  dead letters: {}", path.display()),
@@ -106,12 +129,13 @@ impl Summary {
             .streams
             .values()
             .map(|s| {
-                let Counts { applied, duplicate, late, .. } = s.counts;
+                let Counts { applied, duplicate, late, replayed, .. } = s.counts;
                 let counts = json!({
                     "records": s.records(),
                     "applied": applied,
                     "duplicate": duplicate,
                     "late": late,
+                    "replayed": replayed,
                     "dead": s.dead_total(),
                     "dead_by_reason": s.dead,
                 });
@@ -126,6 +150,9 @@ impl Summary {
             "cpu_seconds": processor_time().as_secs_f64(),
             "peak_rss_bytes": peak_memory()?,
             "streams": streams,
+            "asked": self.asked.as_ref().map(|(path, (rows, dead))| {
+                json!({ "file": path.display().to_string(), "rows": rows, "dead": dead })
+            }),
             "dead_letters": letters.map(|p| p.display().to_string()),
         });
         say!("{all}")

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, BatchError, History, Job, Labelling, Step, TrainingRows};
+use millrace_batch::{
+    AsOf, BatchError, Counting, History, Job, Labelling, Step, Subject, TrainingRows,
+};
 use millrace_event::EventTime;
 use millrace_feature::plan::{Plan, ViewColumn};
 use millrace_stream::Settings;
@@ -116,6 +118,8 @@ impl Study<'_> {
             view: self.view,
             rows: pass.rows.clone(),
             asof: pass.asof,
+            subject: Subject::Events,
+            counting: Counting::AsHappened,
             labelling: pass.labelled_at.map(labelling),
             fields: pass.fields.clone(),
             memory: self.memory,

@@ -119,7 +119,7 @@ fn a_file_of_events_is_not_written_over() {
         let outcomes = format!("outcomes={outcomes}");
         let inputs = ["--events", "payments=p.csv", "--events", &outcomes, "-o", output];
         let told = fail(folder.path(), &[&["compute", "checkout"], &inputs[..]].concat(), 2);
-        assert!(told.contains("is a file of events that this command reads"), "{told}");
+        assert!(told.contains("is a file that this command reads"), "{told}");
     }
     assert_eq!(read(folder.path(), "p.csv"), PAYMENTS);
     assert_eq!(read(folder.path(), "x.csv.dead.ndjson"), OUTCOMES);

@@ -116,7 +116,7 @@ fn mistakes_are_told_with_what_to_do() {
     let handbook = ["lift", "--example", "handbook", "--test-to", "2018-08-01"];
     assert!(fail(folder.path(), &handbook, 2).contains("are fixed"));
     let said = told(&["-o", "fraud_reports.ndjson"], 2);
-    assert!(said.contains("is a file of events"), "{said}");
+    assert!(said.contains("is a file that this command reads"), "{said}");
     let ended =
         run(folder.path(), &["lift", "checkout", "--label", "fraud", "--example", "payments"]);
     assert_eq!(ended.code, Some(2), "{ended:?}");

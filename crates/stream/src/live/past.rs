@@ -42,6 +42,15 @@ impl From<StoreError> for PastError {
     }
 }
 
+/// The event log, from its first record.
+pub(super) fn open_log(disk: &Arc<dyn Disk>) -> Result<LogReader, PastError> {
+    let opened = LogReader::open(Arc::clone(disk), &LogName::EVENTS, Offset(0));
+    opened.map_err(|error| match error {
+        StoreError::NoSuchOffset { first, .. } => PastError::Removed { first: first.0 },
+        other => other.into(),
+    })
+}
+
 /// An engine that is taken from frontier to frontier, forwards.
 #[derive(Debug)]
 pub struct Past {
@@ -61,11 +70,7 @@ impl Past {
         plan: Arc<Plan>,
         settings: Settings,
     ) -> Result<Past, PastError> {
-        let opened = LogReader::open(Arc::clone(&disk), &LogName::EVENTS, Offset(0));
-        let reader = opened.map_err(|error| match error {
-            StoreError::NoSuchOffset { first, .. } => PastError::Removed { first: first.0 },
-            other => other.into(),
-        })?;
+        let reader = open_log(&disk)?;
         Ok(Past { engine: Engine::new(plan, settings, secret()), disk, reader, frontier: 0 })
     }
 

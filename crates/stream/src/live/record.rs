@@ -81,6 +81,8 @@ pub(crate) struct Judged {
 
 /// Where the count of letters lies in a delivery's record: behind its kind and three times.
 const LETTERS_AT: usize = 25;
+/// Where the time at which a delivery was received ends in its record.
+const RECEIVED_END: usize = 9;
 
 pub(crate) fn encode_delivery(
     received: EventTime,
@@ -157,6 +159,19 @@ pub(crate) fn decode_event(plan: &Plan, bytes: &[u8]) -> Result<EventRecord, Rec
         [4] => Ok(EventRecord::Letters { letters: u64::from_le_bytes(input.array()?) }),
         _ => Err(RecordError::Damaged),
     }
+}
+
+/// When a delivery came and of which stream, at little cost; `None` of records of other kinds.
+pub(crate) fn delivery_head(bytes: &[u8]) -> Result<Option<(EventTime, &str)>, RecordError> {
+    let mut input = Reader(bytes);
+    let limits = match input.array::<1>()? {
+        [1] => 0,
+        [3] => LETTERS_AT + size_of::<u64>() - RECEIVED_END,
+        _ => return Ok(None),
+    };
+    let received = EventTime(i64::from_le_bytes(input.array()?));
+    input.0 = input.0.get(limits..).ok_or(RecordError::Damaged)?;
+    Ok(Some((received, input.text()?)))
 }
 
 /// About how many bytes of memory a batch takes.
@@ -250,6 +265,11 @@ pub(crate) fn decode_late(plan: &Plan, bytes: &[u8]) -> Result<(usize, Batch), R
     let mut input = Reader(bytes);
     let stream = find_stream(plan, input.text()?)?;
     Ok((stream, decode_batch(plan, stream, input.0)?))
+}
+
+/// Of which stream late events are.
+pub(crate) fn late_stream(bytes: &[u8]) -> Result<&str, RecordError> {
+    Reader(bytes).text()
 }
 
 fn find_stream(plan: &Plan, name: &str) -> Result<usize, RecordError> {
@@ -348,6 +368,10 @@ mod tests {
         assert_eq!(read(&record), Some(Judged { letters: 3, ..judged }));
         let old = [&[1], &record[1..9], &record[LETTERS_AT + 8..]].concat();
         assert_eq!(read(&old), None);
+        for record in [&record, &old] {
+            assert_eq!(delivery_head(record), Ok(Some((EventTime(5), "s"))));
+        }
+        assert_eq!(delivery_head(&encode_replay(1, 2)), Ok(None));
         let letters = decode_event(&plan, &encode_letters(6));
         assert!(matches!(letters, Ok(EventRecord::Letters { letters: 6 })));
     }

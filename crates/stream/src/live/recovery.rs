@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use millrace_event::Key;
+use millrace_event::{Batch, Key};
 use millrace_feature::plan::Plan;
 use millrace_store::{
     BlockReader, Change, Checkpoints, CheckpointsConfig, Disk, LiveBytes, Log, LogConfig, LogName,
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::backfill::fill;
 use super::checkpointer::Checkpointer;
 use super::committer::Logs;
-use super::record::{EventRecord, decode_event, decode_late, encode_late};
+use super::record::{EventRecord, decode_event, decode_late, encode_late, late_stream};
 use super::spill::{spill, state_bytes};
 use super::{LiveError, LiveSettings, Recovery};
 use crate::blocks::Block;
@@ -429,8 +429,30 @@ pub(super) fn replay_late(
     to: u64,
 ) -> Result<u64, LiveError> {
     let mut events = 0;
+    late_events(
+        engine,
+        disk,
+        (from, to),
+        |_| true,
+        |engine, stream, batch| {
+            events += batch.len() as u64;
+            Ok(engine.replay(stream, batch)?)
+        },
+    )?;
+    Ok(events)
+}
+
+/// Hands out what [`replay_late`] applies, of the streams that are wanted; it must be remembered
+/// before more is asked for.
+pub(super) fn late_events(
+    engine: &mut Engine,
+    disk: &Arc<dyn Disk>,
+    (from, to): (u64, u64),
+    wants: impl Fn(&str) -> bool,
+    mut take: impl FnMut(&mut Engine, usize, &Batch) -> Result<(), LiveError>,
+) -> Result<(), LiveError> {
     if from == to {
-        return Ok(0);
+        return Ok(());
     }
     let plan = Arc::clone(engine.plan());
     let mut replayed = HashSet::new();
@@ -439,14 +461,16 @@ pub(super) fn replay_late(
         if offset.0 >= to {
             break;
         }
+        if !wants(late_stream(bytes)?) {
+            continue;
+        }
         let (stream, batch) = decode_late(&plan, bytes)?;
         let mut is_new = |row: &u32| {
             let (id, known) = engine.known(stream, &batch, *row as usize);
             !known && replayed.insert((stream, id))
         };
         let rows: Vec<u32> = (0..batch.len() as u32).filter(&mut is_new).collect();
-        engine.replay(stream, &batch.select(&rows))?;
-        events += rows.len() as u64;
+        take(engine, stream, &batch.select(&rows))?;
     }
-    Ok(events)
+    Ok(())
 }
