@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use millrace_batch::{History, Job, Scattered};
 use millrace_connector::{Decoded, FileOptions, FileSource};
-use millrace_event::{Batch, Column, Data, EventTime, Schema, Value};
+use millrace_event::{Batch, Column, EventTime, Schema};
 use millrace_serving::{complete_rows, rows_schema};
 
 use super::Letters;
@@ -197,14 +197,8 @@ fn numbered(schema: &Arc<Schema>, decoded: Decoded, records: &mut i64) -> (Batch
 
 /// About how many bytes rows take in memory.
 fn bytes(rows: &Batch) -> usize {
-    let of = |column: &Column| match &column.data {
-        Data::Word(words) => size_of_val(&words[..]),
-        Data::Float(floats) => size_of_val(&floats[..]),
-        Data::Text(texts) => texts.bytes_len() + texts.len() * size_of::<u32>(),
-        Data::Nested(values) => values.len() * size_of::<Value>(),
-    };
     let numbers = rows.len() * (size_of::<i64>() + size_of::<u32>());
-    rows.columns.iter().map(of).sum::<usize>() + numbers
+    rows.columns.iter().map(Column::bytes).sum::<usize>() + numbers
 }
 
 fn too_many(path: &Path, schema: &Schema, number: i64) -> Failure {
