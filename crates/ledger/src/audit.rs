@@ -157,8 +157,11 @@ impl Auditor {
             return Err(Obstacle::StartedEmpty { group: group.clone() }.into());
         }
         let past = self.past.as_mut().map_err(|obstacle| obstacle.clone())?;
+        // What a start was told of history counts from there.
+        let start = entry.run.frontier.min(record.frontier);
+        let begun = if past.frontier() < start { past.go_to(start) } else { Ok(()) };
         past.keep_history(entry.run.history());
-        let answers = match past.go_to(record.frontier) {
+        let answers = match begun.and_then(|()| past.go_to(record.frontier)) {
             Ok(()) => {
                 past.view(index, &event_of(&plan, view.stream, entry)).map_err(PastError::Live)
             }

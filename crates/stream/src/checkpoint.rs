@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::blocks::{Block, BlockRef, Blocks};
 use crate::clock::PartitionClock;
-use crate::engine::{Counts, Engine, EngineError};
+use crate::engine::{Counts, Engine, EngineError, StreamState};
 use crate::id_chunk;
 use crate::keys::{hash_key, shard_of};
 use crate::parts::{PART_TABLES, split_part_key};
@@ -48,6 +48,10 @@ pub(crate) struct StreamHead {
     pub(crate) now: i64,
     pub(crate) counts: [u64; 5],
     pub(crate) partitions: Vec<PartitionHead>,
+    /// Reads before this were not exact. Data directories written before this was noted have none:
+    /// how much history they kept is not known.
+    #[serde(default)]
+    pub(crate) exact_from: Option<i64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -168,13 +172,15 @@ impl Engine {
     }
 
     fn head(&self) -> Vec<u8> {
-        let streams = self.plan.streams.iter().zip(&self.streams).map(|(plan, s)| StreamHead {
-            stream: plan.schema.stream.to_string(),
+        let head_of = |(index, s): (usize, &StreamState)| StreamHead {
+            stream: self.plan.streams[index].schema.stream.to_string(),
             watermark: s.clock.watermark.0,
             now: s.clock.now.0,
             counts: s.counts.to_array(),
             partitions: s.clock.partitions.iter().map(PartitionHead::from).collect(),
-        });
+            exact_from: Some(self.exact_from(index).0),
+        };
+        let streams = self.streams.iter().enumerate().map(head_of);
         let head = Head {
             version: VERSION,
             secret: self.secret,

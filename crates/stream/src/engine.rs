@@ -98,6 +98,8 @@ pub(crate) struct StreamState {
     pub(crate) counts: Counts,
     /// The groups over this stream.
     pub(crate) groups: Vec<usize>,
+    /// What reads before this need may have been removed, when less history was kept than now.
+    pub(crate) exact_floor: EventTime,
 }
 
 /// The embedded engine of one project.
@@ -138,8 +140,12 @@ impl Engine {
         self.streams.iter_mut().for_each(|stream| stream.clock.idle_after = idle_after);
     }
 
-    /// From now on reads are exact this far behind the watermark, beyond what windows need anyway.
+    /// From now on reads are exact this far behind the watermark, beyond what windows need anyway;
+    /// but not where they were not before.
     pub(crate) fn keep_history(&mut self, history: Span) {
+        for stream in 0..self.streams.len() {
+            self.streams[stream].exact_floor = self.exact_from(stream);
+        }
         self.settings.history = history;
     }
 
@@ -192,6 +198,12 @@ impl Engine {
 
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// Whether features are computed over a stream of this name.
+    pub(crate) fn has_features(&self, stream: &str) -> bool {
+        let stream = self.plan.stream(stream);
+        stream.is_some_and(|stream| !self.streams[stream].groups.is_empty())
     }
 
     /// Registers an origin partition of a stream, or finds it again by name. It holds the
@@ -385,7 +397,8 @@ impl Engine {
 
     /// Reads of this stream's groups at this time or later are exact.
     pub(crate) fn exact_from(&self, stream: usize) -> EventTime {
-        self.streams[stream].clock.watermark.minus(self.settings.history)
+        let StreamState { clock, exact_floor, .. } = &self.streams[stream];
+        clock.watermark.minus(self.settings.history).max(*exact_floor)
     }
 
     /// The features of a group for a key, derived ones included, in the group's order.
@@ -556,6 +569,7 @@ fn stream_states(
         remembered: Remembered::new(has_text_ids(&stream.schema), secret, tracked),
         counts: Counts::default(),
         groups: (0..plan.groups.len()).filter(|g| plan.groups[*g].stream == index).collect(),
+        exact_floor: EventTime::MIN,
     };
     plan.streams.iter().enumerate().map(state).collect()
 }

@@ -136,6 +136,7 @@ impl Engine {
             state.clock.now = EventTime(from.now);
             state.clock.partitions = from.partitions.iter().map(PartitionClock::from).collect();
             state.counts = Counts::from_array(from.counts);
+            state.exact_floor = EventTime(from.exact_from.unwrap_or(from.watermark));
         }
     }
 
@@ -271,5 +272,66 @@ impl Restore {
         let left = busy.parts.values().filter_map(Read::location);
         self.engine.unclaimed.extend(left);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_aggregate::Position;
+    use millrace_event::{Batch, Span, State, Value};
+    use millrace_feature::{SourceFile, compile};
+
+    use super::*;
+
+    const PROJECT: &str = "
+        entity card : int
+        stream pay {
+          id   : int       id
+          at   : timestamp time, late 1s
+          card : card
+        }
+        features by_card by card from pay {
+          n = count() over 1h
+        }";
+    const MINUTE: Span = Span::minutes(1);
+
+    /// One payment of the card in each of these minutes.
+    fn pay(engine: &mut Engine, minutes: std::ops::Range<i64>) {
+        let mut batch = Batch::new(Arc::clone(&engine.plan.streams[0].schema));
+        for minute in minutes {
+            let at = EventTime(minute * MINUTE.0);
+            let row = [Value::Int(minute), Value::Timestamp(at), Value::Int(7)];
+            batch.columns.iter_mut().zip(&row).for_each(|(to, value)| to.push(value, State::Ok));
+        }
+        let last = batch.time(batch.len() - 1);
+        let partition = engine.partition(0, "p");
+        engine.apply(partition, &batch, last).unwrap();
+    }
+
+    fn count_at(engine: &mut Engine, minute: i64) -> (Value, State) {
+        let position = Position::Time(EventTime(minute * MINUTE.0));
+        let key = Key::of(&[Value::Int(7)]).unwrap();
+        let answer = engine.read(0, &key, &position).unwrap().remove(0);
+        (answer.value, answer.state)
+    }
+
+    #[test]
+    fn history_that_was_not_kept_is_not_made_up_when_more_is_asked_for() {
+        let compiled = compile(&[SourceFile::new("test.mill", PROJECT)]);
+        let plan = compiled.plan.map(Arc::new).unwrap();
+        let settings = |history| Settings { history, ..Settings::default() };
+        let mut engine = Engine::build(Arc::clone(&plan), settings(Span(0)), true, [0; 16]);
+        pay(&mut engine, 0..200);
+        let snapshot = engine.snapshot();
+        let blocks = || snapshot.blocks.iter().cloned().map(Ok::<_, String>);
+        let more = settings(Span::hours(2));
+        let (mut engine, _) = Engine::restore(plan, more, &snapshot.head, blocks()).unwrap();
+        let limit = (Value::Null, State::Limit);
+        assert_eq!(count_at(&mut engine, 150), limit);
+        assert_eq!(count_at(&mut engine, 199), (Value::Int(60), State::Ok));
+        // With what comes, the history grows to what is asked for.
+        pay(&mut engine, 200..500);
+        assert_eq!(count_at(&mut engine, 400), (Value::Int(60), State::Ok));
+        assert_eq!(count_at(&mut engine, 300), limit);
     }
 }

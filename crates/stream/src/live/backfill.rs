@@ -13,12 +13,8 @@ use std::sync::Arc;
 use millrace_store::{Disk, Log, Offset};
 
 use super::LiveError;
-use super::record::{EventRecord, RecordError, decode_event};
-use super::recovery::replay_late;
-use crate::engine::{Engine, Sweep};
-
-/// Keys looked at after each record, per group and shard.
-const SWEEP_KEYS: usize = 16;
+use super::again::apply_again;
+use crate::engine::Engine;
 
 /// Computes these groups, which are empty, from the records of the log before `frontier`; returns
 /// how many there were.
@@ -52,32 +48,13 @@ fn apply(
     frontier: u64,
     (groups, memory_max): (&[usize], usize),
 ) -> Result<u64, LiveError> {
-    let plan = Arc::clone(engine.plan());
     let mut records = 0;
     let mut reader = log.reader(Offset(0))?;
     while let Some((offset, bytes)) = reader.next_record()?
         && offset.0 < frontier
     {
         records += 1;
-        match decode_event(&plan, bytes) {
-            Ok(EventRecord::Delivery { received, judged, stream, partition, batch, .. }) => {
-                if let Some(judged) = judged {
-                    engine.judge_by(judged.future_max, judged.idle_after);
-                }
-                let id = engine.partition(stream, &partition);
-                engine.apply(id, &batch, received)?;
-            }
-            Ok(EventRecord::Replay { from, to }) => {
-                replay_late(engine, disk, from, to)?;
-            }
-            Ok(EventRecord::Letters { .. }) => {}
-            // No group is over a stream that is gone.
-            Err(RecordError::UnknownStream(_)) => {}
-            Err(error @ (RecordError::Damaged | RecordError::Batch { .. })) => {
-                return Err(error.into());
-            }
-        }
-        engine.sweep(Sweep { keys: SWEEP_KEYS, spill: false });
+        apply_again(engine, disk, bytes)?;
         let bytes = groups.iter().map(|group| engine.group_size_estimate(*group).state_bytes);
         if bytes.sum::<usize>() > memory_max {
             return Err(LiveError::Backfill(format!(

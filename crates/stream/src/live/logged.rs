@@ -195,7 +195,7 @@ impl Found {
             }
             EventRecord::Letters { .. } => Ok(None),
             EventRecord::Replay { from, to } => {
-                let needs = |name: &str| log.stream(name).is_some();
+                let needs = |_: &Engine, name: &str| log.stream(name).is_some();
                 late_events(engine, &log.disk, (from, to), needs, |engine, stream, late| {
                     engine.remember_replayed(stream, late);
                     self.replayed.push((stream, late.clone(), self.received));

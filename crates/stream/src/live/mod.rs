@@ -11,6 +11,7 @@
 //! it once it is also on the disk. After a kill the newest checkpoint is loaded and the event log
 //! replayed from the checkpoint's frontier through the same steps.
 
+mod again;
 mod backfill;
 pub mod checkpointer;
 mod clock;

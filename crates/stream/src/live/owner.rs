@@ -17,7 +17,7 @@ use super::letters::{self, letters_of, long_rows};
 use super::record::{
     Judged, bytes_of, encode_delivery, encode_late, encode_letters, encode_replay, set_letters,
 };
-use super::recovery::{Counters, replay_late};
+use super::recovery::{Counters, check_late, replay_late};
 use super::spill::state_bytes;
 use super::{
     Applied, Delivery, GroupStatus, LATE_EVENTS_TOLD, LateEvent, LiveError, LiveSettings,
@@ -412,11 +412,17 @@ impl Owner {
         // Nothing is removed any more before this is done, since the commits are.
         let from = replayed_to.max(self.progress.late_first.load(Ordering::Relaxed));
         let removed = from - replayed_to;
-        let result = durable.map_err(LiveError::Durability).and_then(|()| {
+        let durable = durable.map_err(LiveError::Durability);
+        let checked = durable.and_then(|()| check_late(&self.engine, &self.disk, (from, to)));
+        // An event that does not fit its stream any more is no reason to stop.
+        if let Err(error @ LiveError::Record(_)) = checked {
+            return reply(Err(error));
+        }
+        let result = checked.and_then(|()| {
             // Some of it may be applied when it fails, and then nothing more may become durable.
             replay_late(&mut self.engine, &self.disk, from, to)
-                .inspect_err(|error| self.progress.fail(&error.to_string()))
         });
+        let result = result.inspect_err(|error| self.progress.fail(&error.to_string()));
         match result {
             Ok(events) => {
                 self.counters.replayed_to = to;

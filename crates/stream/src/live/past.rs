@@ -15,9 +15,9 @@ use millrace_store::{Disk, LogName, LogReader, Offset, StoreError};
 use thiserror::Error;
 
 use super::LiveError;
-use super::record::{EventRecord, decode_event};
-use super::recovery::{SWEEP_KEYS, replay_late, secret};
-use crate::engine::{Answer, Engine, Sweep};
+use super::again::apply_again;
+use super::recovery::secret;
+use crate::engine::{Answer, Engine};
 use crate::settings::Settings;
 
 /// Why the state at a frontier cannot be found again.
@@ -78,7 +78,8 @@ impl Past {
         self.frontier
     }
 
-    /// From now on reads are exact this far behind the watermark, as a server was told to keep it.
+    /// From now on reads are exact this far behind the watermark, as a server was told to keep it
+    /// that started here; but not where they were not before.
     pub fn keep_history(&mut self, history: Span) {
         self.engine.keep_history(history);
     }
@@ -95,28 +96,8 @@ impl Past {
             let Some((offset, bytes)) = self.reader.next_record()? else {
                 return Err(PastError::NotThere { end: self.frontier, frontier });
             };
-            let plan = Arc::clone(self.engine.plan());
-            let record = decode_event(&plan, bytes).map_err(LiveError::from)?;
-            self.apply(record)?;
+            apply_again(&mut self.engine, &self.disk, bytes)?;
             self.frontier = offset.0 + 1;
-            self.engine.sweep(Sweep { keys: SWEEP_KEYS, spill: false });
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, record: EventRecord) -> Result<(), LiveError> {
-        match record {
-            EventRecord::Delivery { received, judged, stream, partition, batch, position: _ } => {
-                if let Some(judged) = judged {
-                    self.engine.judge_by(judged.future_max, judged.idle_after);
-                }
-                let id = self.engine.partition(stream, &partition);
-                self.engine.apply(id, &batch, received)?;
-            }
-            EventRecord::Letters { .. } => {}
-            EventRecord::Replay { from, to } => {
-                replay_late(&mut self.engine, &self.disk, from, to)?;
-            }
         }
         Ok(())
     }

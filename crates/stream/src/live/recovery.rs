@@ -421,7 +421,8 @@ impl Replay {
 /// Applies records `from .. to` of the late log, each event once; returns how many there were.
 ///
 /// An event that was sent again is in the log twice, and one that was late in its own partition may
-/// have come in time through another.
+/// have come in time through another. Streams without features, which may be gone or have other
+/// fields by now, are passed over.
 pub(super) fn replay_late(
     engine: &mut Engine,
     disk: &Arc<dyn Disk>,
@@ -429,17 +430,33 @@ pub(super) fn replay_late(
     to: u64,
 ) -> Result<u64, LiveError> {
     let mut events = 0;
-    late_events(
-        engine,
-        disk,
-        (from, to),
-        |_| true,
-        |engine, stream, batch| {
-            events += batch.len() as u64;
-            Ok(engine.replay(stream, batch)?)
-        },
-    )?;
+    let wants = |engine: &Engine, name: &str| engine.has_features(name);
+    late_events(engine, disk, (from, to), wants, |engine, stream, batch| {
+        events += batch.len() as u64;
+        Ok(engine.replay(stream, batch)?)
+    })?;
     Ok(events)
+}
+
+/// Whether every record that [`replay_late`] would apply still fits its stream: once some of them are
+/// applied, there is no way back.
+pub(super) fn check_late(
+    engine: &Engine,
+    disk: &Arc<dyn Disk>,
+    (from, to): (u64, u64),
+) -> Result<(), LiveError> {
+    if from == to {
+        return Ok(());
+    }
+    let mut reader = LogReader::open(Arc::clone(disk), &LogName::LATE, Offset(from))?;
+    while let Some((offset, bytes)) = reader.next_record()?
+        && offset.0 < to
+    {
+        if engine.has_features(late_stream(bytes)?) {
+            decode_late(engine.plan(), bytes)?;
+        }
+    }
+    Ok(())
 }
 
 /// Hands out what [`replay_late`] applies, of the streams that are wanted; it must be remembered
@@ -448,7 +465,7 @@ pub(super) fn late_events(
     engine: &mut Engine,
     disk: &Arc<dyn Disk>,
     (from, to): (u64, u64),
-    wants: impl Fn(&str) -> bool,
+    wants: impl Fn(&Engine, &str) -> bool,
     mut take: impl FnMut(&mut Engine, usize, &Batch) -> Result<(), LiveError>,
 ) -> Result<(), LiveError> {
     if from == to {
@@ -461,7 +478,7 @@ pub(super) fn late_events(
         if offset.0 >= to {
             break;
         }
-        if !wants(late_stream(bytes)?) {
+        if !wants(engine, late_stream(bytes)?) {
             continue;
         }
         let (stream, batch) = decode_late(&plan, bytes)?;

@@ -7,7 +7,7 @@ use millrace_event::{Key, Value};
 use millrace_store::MemoryDisk;
 use millrace_stream::live::ReadRequest;
 
-use super::world::{Rows, START, checkpoint, hear, ingest, open, plan_of, reply, settings};
+use super::world::{Rows, START, checkpoint, hear, ingest, open, plan_of, reply, settings, status};
 
 const STREAM: &str = "entity card, device\nstream pay {\n  id : int id\n  at : timestamp time, late 1m\n  \
      card : card\n  device : device\n  cents : int\n}\n";
@@ -112,4 +112,57 @@ fn run(seed: u64) -> usize {
         live.close().unwrap();
     }
     values
+}
+
+/// A project with these two streams; `fields` are more of the first.
+fn two_streams(fields: &str, has_second: bool) -> String {
+    let stream = |name: &str, fields: &str| {
+        format!(
+            "stream {name} {{\n  id : int id\n  at : timestamp time, late 1m\n  card : card\n\
+             {fields}}}\nfeatures by_{name} by card from {name} {{\n  n = count() over 1h\n}}\n"
+        )
+    };
+    let second = if has_second { stream("visit", "") } else { String::new() };
+    format!("entity card\n{}{second}", stream("pay", fields))
+}
+
+#[test]
+fn a_replay_passes_over_streams_that_are_gone_and_does_not_stop_at_others_that_changed() {
+    let disk = MemoryDisk::new();
+    let settings = settings(1);
+    let (live, _) =
+        open(disk.clone(), &plan_of(&two_streams("  cents : int\n", true)), &settings).unwrap();
+    let event = |id: i64, minute: i64, more: &[Value]| {
+        let at = Value::Timestamp(START.plus(millrace_event::Span::minutes(minute)));
+        [&[Value::Int(id), at, Value::text("c")], more].concat()
+    };
+    let send = |stream: usize, row: Vec<Value>, number: u64| {
+        let received = START.plus(millrace_event::Span::hours(1));
+        let rows = vec![row];
+        let receipt =
+            ingest(&live, &Rows { stream, partition: "p", rows, dead: 0, received, number });
+        receipt.unwrap();
+    };
+    send(0, event(1, 30, &[Value::Int(5)]), 1);
+    send(0, event(2, 10, &[Value::Int(5)]), 2);
+    send(1, event(3, 30, &[]), 3);
+    send(1, event(4, 10, &[]), 4);
+    assert_eq!(status(&live).streams.iter().map(|s| s.counts.late).sum::<u64>(), 2);
+    live.close().unwrap();
+    let replay = |live: &millrace_stream::live::Live| {
+        let (reply, answer) = reply();
+        live.replay_late(reply).unwrap();
+        hear(&answer)
+    };
+    // The late event of a stream with other fields cannot be applied; nothing stops.
+    let (live, _) = open(disk.clone(), &plan_of(&two_streams("", true)), &settings).unwrap();
+    let refused = replay(&live).unwrap_err().to_string();
+    assert!(refused.contains("fields have changed"), "{refused}");
+    assert_eq!(status(&live).failure, None);
+    live.close().unwrap();
+    // That of a stream which is gone has no say.
+    let plan = plan_of(&two_streams("  cents : int\n", false));
+    let (live, _) = open(disk, &plan, &settings).unwrap();
+    assert_eq!(replay(&live).unwrap().events, 1);
+    live.close().unwrap();
 }
