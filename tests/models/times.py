@@ -61,6 +61,9 @@ def onnx_call():
 
     inputs = [("rows", FloatTensorType([1, FEATURES]))]
     converted = convert_lightgbm(booster, initial_types=inputs, zipmap=False)
+    names = converted.metadata_props.add()
+    names.key, names.value = "feature_names", json.dumps([f"x{at}" for at in range(FEATURES)])
+    (work / "model.onnx").write_bytes(converted.SerializeToString())
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -70,8 +73,8 @@ def onnx_call():
     return lambda at: session.run(probabilities, feeds[at])
 
 
-def ours_times():
-    return json.loads(subprocess.check_output([ours, "time", model, work / "rows"]))
+def ours_times(path):
+    return json.loads(subprocess.check_output([ours, "time", path, work / "rows"]))
 
 
 call, answer = lightgbm_call()
@@ -82,7 +85,7 @@ for at in range(0, ROWS, 100):
     assert answer() == values[at], f"row {at}"
 everyone = {}
 for _ in range(ROUNDS):
-    for name, times in ours_times().items():
+    for name, times in ours_times(model).items():
         everyone.setdefault(f"millrace, {name}", []).append(times)
     everyone.setdefault("LightGBM C API, score", []).append(timed(call, ROWS))
     nothing = lgb.basic._LIB.LGBM_GetLastError
@@ -92,6 +95,9 @@ for _ in range(ROUNDS):
     try:
         onnx = onnx if "onnx" in globals() else onnx_call()
         everyone.setdefault("onnxruntime Python, score", []).append(timed(onnx, ROWS))
+        everyone.setdefault("millrace, score of ONNX", []).append(
+            ours_times(work / "model.onnx")["score"]
+        )
     except ImportError as error:
         print(f"not run: onnxruntime: {error}")
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use millrace_serving::{KeyError, NotLoaded, TooOld};
+use millrace_serving::{KeyError, NotEvaluated, NotLoaded, NotScored, TooOld};
 use millrace_store::StoreError;
 use millrace_stream::live::{Busy, LiveError};
 use thiserror::Error;
@@ -65,6 +65,8 @@ pub enum ApiError {
     TooOld(#[from] TooOld),
     #[error(transparent)]
     NoModel(#[from] NotLoaded),
+    #[error(transparent)]
+    NoScore(#[from] NotScored),
     #[error("the decision cannot be logged: {0}")]
     NotLogged(String),
     #[error("{0}")]
@@ -142,6 +144,7 @@ impl ApiError {
             ApiError::Durability(_) => (S::SERVICE_UNAVAILABLE, "durability_failed"),
             ApiError::TooOld(_) => (S::SERVICE_UNAVAILABLE, "too_old"),
             ApiError::NoModel(_) => (S::SERVICE_UNAVAILABLE, "no_model"),
+            ApiError::NoScore(_) => (S::UNPROCESSABLE_ENTITY, "no_score"),
             ApiError::NotLogged(_) => (S::SERVICE_UNAVAILABLE, "decision_not_logged"),
             ApiError::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -192,6 +195,10 @@ impl ApiError {
             ApiError::NoModel(_) => {
                 "`millrace run` reads the models of a project; this server was started without them"
             }
+            ApiError::NoScore(_) => {
+                "nothing was decided; give the view's columns values where they are null, with \
+                 `coalesce` or `default`, or train a model that takes missing values"
+            }
             ApiError::NotLogged(_) => {
                 "nothing was decided; free or mend the disk and start the server again"
             }
@@ -227,6 +234,7 @@ impl ApiError {
             | ApiError::UnsupportedMediaType { .. }
             | ApiError::UnsupportedEncoding { .. }
             | ApiError::HostRefused { .. }
+            | ApiError::NoScore(_)
             | ApiError::Internal(_) => None,
         }
     }
@@ -234,6 +242,15 @@ impl ApiError {
 
 const SEND_AGAIN: &str =
     "send it again; events that were taken already count as duplicates then, by their ids";
+
+impl From<NotEvaluated> for ApiError {
+    fn from(error: NotEvaluated) -> ApiError {
+        match error {
+            NotEvaluated::NotLoaded(error) => ApiError::NoModel(error),
+            NotEvaluated::NotScored(error) => ApiError::NoScore(error),
+        }
+    }
+}
 
 impl From<LiveError> for ApiError {
     fn from(error: LiveError) -> ApiError {

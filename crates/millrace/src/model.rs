@@ -6,8 +6,10 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
-use millrace_event::Type;
-use millrace_serving::model::{Attribution, FeatureKind, Mismatch, Model, ModelFeature, limits};
+use millrace_serving::inputs;
+use millrace_serving::model::{
+    Attribution, FeatureKind, Mismatch, Model, ModelFeature, Size, limits,
+};
 use serde_json::json;
 
 use crate::compute::find_view;
@@ -26,7 +28,8 @@ use write::Output;
   millrace model explain fraud.txt --rows flagged.ndjson --exact
 
 Models are LightGBM's text files (`booster.save_model(\"model.txt\")`) and XGBoost's JSON files
-(`booster.save_model(\"model.json\")`). Scores are the library's own, to the last bit.")]
+(`booster.save_model(\"model.json\")`). Scores are the library's own, to the last bit. A build with
+`--features onnx` reads ONNX files as well, in 32 bits and without explanations.")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -58,7 +61,7 @@ With --view, every feature of the model that the view does not serve as it needs
   millrace model add fraud.txt --name risk --view checkout
   millrace model add fraud-2.txt --name risk --view checkout     a new file for the same model
 
-The file is copied to models/NAME.txt or .json, and its declaration is written to models.mill, where
+The file is copied to models/NAME.txt, .json or .onnx, and its declaration is written to models.mill, where
 the model is not declared yet. A server takes it up when it starts.")]
     Add {
         /// The model file
@@ -166,20 +169,19 @@ fn mismatches(model: &Model, view: &str, place: &Place) -> Result<Vec<Mismatch>,
 
 fn mismatches_of(model: &Model, project: &Project, view: &str) -> Result<Vec<Mismatch>, Failure> {
     let view = &project.plan.views[find_view(project, view)?];
-    let inputs = view.columns.iter().map(|column| (&*column.name, &column.ty));
-    Ok(model.check_inputs(&inputs.collect::<Vec<(&str, &Type)>>()))
+    Ok(model.check_inputs(&inputs(view)))
 }
 
 fn describe(model: &Model, file: &Path) -> Result<(), Failure> {
     let objective = &model.objective().name;
     let objective = if objective.is_empty() { "no objective" } else { objective };
-    let (trees, leaves) = (counted(model.trees(), "tree"), count_of_leaves(model));
-    say!("{}: {}, {objective}, {trees}, {leaves}", shown(file), model.format())?;
+    say!("{}: {}, {objective}, {}", shown(file), model.format(), size(model))?;
     say!("hash      {:#}", model.hash())?;
     say!("features  {}", model.features().len())?;
     for feature in model.features() {
-        let unused = if feature.is_used { "" } else { ", in no tree" };
-        say!("  {}  {}{unused}", feature.name, kind(feature))?;
+        let unused = if feature.is_used { "" } else { ", never read" };
+        let needed = if feature.takes_missing { "" } else { ", never missing" };
+        say!("  {}  {}{unused}{needed}", feature.name, kind(feature))?;
     }
     for remark in model.remarks() {
         note!("{}: {remark}", shown(file));
@@ -187,10 +189,16 @@ fn describe(model: &Model, file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn count_of_leaves(model: &Model) -> String {
-    match model.leaves() {
-        1 => "1 leaf".to_owned(),
-        leaves => format!("{} leaves", crate::console::grouped(leaves as u64)),
+fn size(model: &Model) -> String {
+    let grouped = |count: usize| crate::console::grouped(count as u64);
+    match model.size() {
+        Size::Trees { trees, leaves: 1 } => format!("{}, 1 leaf", counted(trees, "tree")),
+        Size::Trees { trees, leaves } => {
+            format!("{}, {} leaves", counted(trees, "tree"), grouped(leaves))
+        }
+        Size::Graph { nodes, parameters } => {
+            format!("{}, {} parameters", counted(nodes, "node"), grouped(parameters))
+        }
     }
 }
 
@@ -208,19 +216,30 @@ fn as_json(model: &Model, mismatches: &[Mismatch]) -> serde_json::Value {
     let features = model.features().iter().map(|feature| {
         let is_category = feature.kind != FeatureKind::Number;
         let kind = if is_category { "category" } else { "number" };
-        json!({"name": feature.name, "kind": kind, "used": feature.is_used})
+        json!({
+            "name": feature.name,
+            "kind": kind,
+            "used": feature.is_used,
+            "takes_missing": feature.takes_missing,
+        })
     });
     let mismatches = mismatches.iter().map(ToString::to_string);
-    json!({
+    let mut told = json!({
         "format": model.format().to_string(),
         "objective": model.objective().name,
         "hash": format!("{:#}", model.hash()),
-        "trees": model.trees(),
-        "leaves": model.leaves(),
         "features": features.collect::<Vec<_>>(),
         "remarks": model.remarks(),
         "mismatches": mismatches.collect::<Vec<_>>(),
-    })
+    });
+    let counts = match model.size() {
+        Size::Trees { trees, leaves } => [("trees", trees), ("leaves", leaves)],
+        Size::Graph { nodes, parameters } => [("nodes", nodes), ("parameters", parameters)],
+    };
+    for (name, count) in counts {
+        told[name] = json!(count);
+    }
+    told
 }
 
 fn score(scored: &Scored) -> Result<(), Failure> {
@@ -237,6 +256,14 @@ fn score(scored: &Scored) -> Result<(), Failure> {
 
 fn explain(scored: &Scored, exact: bool, top: usize) -> Result<(), Failure> {
     let model = read(&scored.file)?;
+    if !model.is_explained() {
+        return Err(Failure::user(format!(
+            "{}: what a feature adds to the score of an {} graph is not known; save a LightGBM or \
+             XGBoost model in its library's own format, and it is explained",
+            shown(&scored.file),
+            model.format()
+        )));
+    }
     let mut rows = Rows::open(&scored.rows, &model)?;
     let mut output = Output::create(scored.output.as_deref(), scored.json)?;
     let mut scratch = model.scratch();

@@ -18,7 +18,7 @@ use millrace_event::{Column, EventTime, Span, Type, Value};
 use millrace_feature::plan::View;
 
 use crate::ServedValue;
-use crate::model::{FeatureKind, Mismatch, Model, ModelFeature};
+use crate::model::{FeatureKind, Input, Mismatch, Model, ModelFeature};
 
 /// Which column of a view each feature of a model is, once they are known to fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +31,7 @@ impl Encoding {
     /// # Errors
     /// Every feature of the model that the view does not serve as it needs.
     pub fn new(model: &Model, view: &View) -> Result<Encoding, Vec<Mismatch>> {
-        let inputs: Vec<(&str, &Type)> = view.columns.iter().map(|c| (&*c.name, &c.ty)).collect();
-        let mismatches = model.check_inputs(&inputs);
+        let mismatches = model.check_inputs(&inputs(view));
         if !mismatches.is_empty() {
             return Err(mismatches);
         }
@@ -70,6 +69,12 @@ impl Encoding {
         }
         all
     }
+}
+
+/// The columns of a view, as a model's features are looked up among them.
+pub fn inputs(view: &View) -> Vec<Input<'_>> {
+    let columns = view.columns.iter();
+    columns.map(|c| Input { name: &c.name, ty: &c.ty, nullable: c.nullable }).collect()
 }
 
 /// One value as a feature of a model takes it; NaN where it is missing.
@@ -127,7 +132,7 @@ mod tests {
     use crate::scoring::tests::{MODEL, TEXT, compiled};
 
     fn feature(kind: FeatureKind) -> ModelFeature {
-        ModelFeature { name: "x".to_owned(), kind, is_used: true }
+        ModelFeature { name: "x".to_owned(), kind, is_used: true, takes_missing: true }
     }
 
     #[test]

@@ -22,11 +22,11 @@ mod scoring;
 mod served;
 mod view;
 
-pub use encoding::{Encoding, number, plain};
+pub use encoding::{Encoding, inputs, number, plain};
 pub use freshness::{TooOld, Verdict, judge};
 pub use group::serve_group;
 pub use key::{KeyError, KeyPart, parse_key};
 pub use request::{complete_event, complete_rows, request_schema, rows_schema};
-pub use scoring::{Evaluation, Models, NotLoaded, Reason, Scored, Unfit};
+pub use scoring::{Evaluation, Models, NotEvaluated, NotLoaded, NotScored, Reason, Scored, Unfit};
 pub use served::{Served, ServedValue};
 pub use view::{ViewSources, serve_view};

@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use millrace_event::Value;
 use millrace_feature::plan::{Decision, Outcome, Plan};
 
 use crate::ServedValue;
@@ -50,6 +51,30 @@ pub struct Unfit {
 pub struct NotLoaded {
     pub decision: String,
     pub model: String,
+}
+
+/// Why there is no evaluation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotEvaluated {
+    #[error(transparent)]
+    NotLoaded(#[from] NotLoaded),
+    #[error(transparent)]
+    NotScored(#[from] NotScored),
+}
+
+/// A decision needs a score that its model does not have for this vector. Deciding without it would
+/// be to take the rules that do not ask for it, mostly `else`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "model `{model}` of decision `{decision}` has no score for this event{}",
+    column.as_ref().map_or_else(String::new, |c| format!(": `{c}` is null, and may not be missing"))
+)]
+pub struct NotScored {
+    pub decision: String,
+    pub model: String,
+    /// The first column that is null where the model needs a value; `None` where the model itself
+    /// comes to nothing.
+    pub column: Option<String>,
 }
 
 /// What a decision makes of one vector.
@@ -127,22 +152,41 @@ impl Models {
     /// Scores and decides; of each score the `reasons_max` features that add most are told.
     ///
     /// # Errors
-    /// [`NotLoaded`], as [`Models::check`].
+    /// [`NotLoaded`], as [`Models::check`]; [`NotScored`] where a model of the decision that is no
+    /// shadow has no score.
     pub fn evaluate(
         &self,
         plan: &Plan,
         decision: &Decision,
         vector: &[ServedValue<'_>],
         reasons_max: usize,
-    ) -> Result<Evaluation, NotLoaded> {
+    ) -> Result<Evaluation, NotEvaluated> {
         self.check(plan, decision)?;
         let score = |models: &[usize]| -> Vec<Scored> {
             models.iter().filter_map(|m| Some(self.of(*m)?.score(vector, reasons_max))).collect()
         };
         let (scores, shadows) = (score(&decision.scores), score(&decision.shadows));
+        self.check_scores(plan, decision, vector, &scores)?;
         let values: Vec<f64> = scores.iter().map(|scored| scored.score.value).collect();
         let Decided { outcome, rule, reason: _ } = decide(decision, vector, &values);
         Ok(Evaluation { scores, shadows, outcome, rule })
+    }
+
+    fn check_scores(
+        &self,
+        plan: &Plan,
+        decision: &Decision,
+        vector: &[ServedValue<'_>],
+        scores: &[Scored],
+    ) -> Result<(), NotScored> {
+        let mut scored = decision.scores.iter().zip(scores);
+        let Some((model, _)) = scored.find(|(_, scored)| scored.score.value.is_nan()) else {
+            return Ok(());
+        };
+        let lacking = self.of(*model).and_then(|loaded| loaded.lacking(vector));
+        let name = plan.models.get(*model).map_or_else(String::new, |m| m.name.to_string());
+        let column = lacking.map(str::to_owned);
+        Err(NotScored { decision: decision.name.to_string(), model: name, column })
     }
 
     /// The score of one model alone; `None` where it is not loaded.
@@ -156,6 +200,16 @@ impl Models {
 }
 
 impl Loaded {
+    /// The first column that is null where the model takes no missing value.
+    fn lacking<'v>(&self, vector: &'v [ServedValue<'_>]) -> Option<&'v str> {
+        let features = self.model.features().iter().enumerate();
+        let mut needed = features.filter(|(_, feature)| !feature.takes_missing);
+        needed.find_map(|(at, _)| {
+            let value = vector.get(self.encoding.column(at)?)?;
+            (value.value == Value::Null).then_some(value.name)
+        })
+    }
+
     fn score(&self, vector: &[ServedValue<'_>], reasons_max: usize) -> Scored {
         let row = self.encoding.row(&self.model, vector);
         let mut scratch = self.model.scratch();
@@ -177,7 +231,7 @@ impl Loaded {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use millrace_event::{Span, State, Value};
+    use millrace_event::{Span, State};
     use millrace_feature::{SourceFile, compile, render};
 
     use super::*;
@@ -308,5 +362,53 @@ end of trees
         let error = models.evaluate(&plan, &plan.decisions[0], &vector, 0).unwrap_err();
         assert_eq!(error.to_string(), "model `next` of decision `authorise` is not loaded");
         assert!(Models::default().check(&plan, &plan.decisions[0]).is_err());
+    }
+
+    /// A network over the three columns of the view is what a decision needs, and may not lack any.
+    #[cfg(feature = "onnx")]
+    #[test]
+    fn a_decision_is_not_taken_without_a_score() {
+        let network =
+            || Model::read(include_bytes!("model/tests/fixtures/onnx_sklearn_network.onnx"));
+        let columns = "amount = amount  count = coalesce(velocity.n, 0)  ratio = 0.5
+            age = coalesce(at - velocity.last, 0s)  tiny = 0.0";
+        let text =
+            TEXT.replace("n = velocity.n  amount = amount  idle = at - velocity.last", columns);
+        let text = text.replace("review when n >= 3", "");
+        let (plan, _) = compiled(&text, MODEL);
+        let given = || vec![Some(Arc::new(network().unwrap())); 2];
+        let models = Models::new(&plan, given()).unwrap();
+        let vector = |age: Value| {
+            let values = [
+                Value::Decimal { mantissa: 1, scale: 2 },
+                Value::Int(1),
+                Value::Float(0.5),
+                age,
+                Value::Float(0.0),
+            ];
+            let columns = plan.views[0].columns.iter().zip(values);
+            let served = columns.map(|(column, value)| ServedValue {
+                name: &column.name,
+                ty: &column.ty,
+                value,
+                state: State::Ok,
+                age: Span(0),
+            });
+            served.collect::<Vec<_>>()
+        };
+        let known = evaluate(&models, &plan, &vector(Value::Duration(Span(1))));
+        assert!(known.scores[0].score.value > 0.0 && known.scores[0].reasons.is_empty());
+        // Beyond a limit a value may be null, whatever the view says.
+        let beyond = vector(Value::Null);
+        let error = models.evaluate(&plan, &plan.decisions[0], &beyond, 2).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "model `risk` of decision `authorise` has no score for this event: `age` is null, and \
+             may not be missing"
+        );
+        let may_be_null = text.replace("coalesce(at - velocity.last, 0s)", "at - velocity.last");
+        let (plan, _) = compiled(&may_be_null, MODEL);
+        let unfit = Models::new(&plan, given()).unwrap_err().to_string();
+        assert!(unfit.contains("feature `age`: the input may be null"), "{unfit}");
     }
 }

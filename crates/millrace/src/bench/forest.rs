@@ -118,14 +118,14 @@ impl Dice {
 
 #[cfg(test)]
 mod tests {
-    use millrace_serving::model::Model;
+    use millrace_serving::model::{Model, Size};
 
     use super::*;
 
     #[test]
     fn it_is_a_model_and_the_same_each_time() {
         let model = Model::read(text().as_bytes()).unwrap();
-        assert_eq!((model.trees(), model.leaves()), (TREES, TREES * LEAVES));
+        assert_eq!(model.size(), Size::Trees { trees: TREES, leaves: TREES * LEAVES });
         assert_eq!(text(), text());
     }
 }

@@ -92,6 +92,8 @@ impl Shipped {
 
 #[cfg(test)]
 mod tests {
+    use millrace_serving::model::Size;
+
     use super::*;
     use crate::lift::example::compiled;
 
@@ -99,11 +101,12 @@ mod tests {
     fn check(texts: &[(&str, &str)], view: &str, models: &[(&str, &str)]) {
         let plan = compiled(texts).unwrap();
         let view = &plan.views[plan.view(view).unwrap()];
-        let inputs: Vec<_> = view.columns.iter().map(|c| (&*c.name, &c.ty)).collect();
+        let inputs = millrace_serving::inputs(view);
         for (path, text) in models {
             let read = Model::read(text.as_bytes()).unwrap();
             assert_eq!(read.check_inputs(&inputs), [], "{path}");
-            assert_eq!((read.trees(), read.features().len()), (100, inputs.len()), "{path}");
+            assert!(matches!(read.size(), Size::Trees { trees: 100, .. }), "{path}");
+            assert_eq!(read.features().len(), inputs.len(), "{path}");
         }
     }
 

@@ -57,6 +57,7 @@ fn declare(
     let ending = match model.format() {
         Format::LightGbm => "txt",
         Format::XgBoost => "json",
+        Format::Onnx => "onnx",
     };
     let relative = format!("{FOLDER}/{name}.{ending}");
     let declaration = format!("model {name} {{\n  file \"{relative}\"\n  inputs {view}\n}}\n");

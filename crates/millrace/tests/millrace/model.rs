@@ -135,3 +135,76 @@ fn what_is_wrong_with_files_is_told_with_its_place() {
     assert!(fail(folder.path(), &score("rows.parquet"), 2).contains("an unknown format"));
     assert_eq!(run(folder.path(), &["model", "check", "absent.txt"]).code, Some(3));
 }
+
+fn onnx_folder() -> TempDir {
+    let folder = tempdir().unwrap();
+    let names =
+        ["onnx_xgboost_binary.onnx", "onnx_xgboost_binary.rows", "onnx_sklearn_network.onnx"];
+    for name in names {
+        std::fs::copy(Path::new(FIXTURES).join(name), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+#[cfg(not(feature = "onnx"))]
+#[test]
+fn a_build_without_onnx_says_how_to_make_one_with_it() {
+    let folder = onnx_folder();
+    let err = fail(folder.path(), &["model", "check", "onnx_xgboost_binary.onnx"], 1);
+    assert!(err.contains("onnx_xgboost_binary.onnx: this is an ONNX model"), "{err}");
+    assert!(err.contains("cargo build --release --features onnx"), "{err}");
+}
+
+#[cfg(feature = "onnx")]
+#[test]
+fn an_onnx_graph_is_described_scored_and_not_explained() {
+    let folder = onnx_folder();
+    let file = "onnx_xgboost_binary.onnx";
+    let out = succeed(folder.path(), &["model", "check", file]);
+    assert!(
+        out.starts_with(&format!("{file}: ONNX, `probabilities`, column 1, 1 node, ")),
+        "{out}"
+    );
+    assert!(out.contains("  amount  number\n"), "{out}");
+    let text = std::fs::read_to_string(folder.path().join("onnx_xgboost_binary.rows")).unwrap();
+    let mut csv = "amount,count,ratio,age,tiny\n".to_owned();
+    let mut scores = Vec::new();
+    for line in text.lines() {
+        let (row, score) = line.rsplit_once(' ').unwrap();
+        csv += &format!("{}\n", row.replace(' ', ",").replace("nan", ""));
+        scores.push(score.parse::<f64>().unwrap());
+    }
+    write(folder.path(), &[("rows.csv", &csv)]);
+    let out = succeed(folder.path(), &["model", "score", file, "--rows", "rows.csv"]);
+    let got: Vec<f64> =
+        out.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect();
+    assert_eq!(got, scores);
+    let err = fail(folder.path(), &["model", "explain", file, "--rows", "rows.csv"], 1);
+    assert!(
+        err.contains("what a feature adds to the score of an ONNX graph is not known"),
+        "{err}"
+    );
+}
+
+#[cfg(feature = "onnx")]
+#[test]
+fn an_onnx_graph_becomes_a_part_of_a_project() {
+    let folder = onnx_folder();
+    let definitions = "\
+stream payments { id : int id  at : timestamp time, late 1m  amount : float  items : int  age : float? }
+view checkout on payments {
+  amount = amount
+  count  = items
+  ratio  = 0.5
+  age    = age
+  tiny   = 0.0
+}
+";
+    write(folder.path(), &[("payments.mill", definitions)]);
+    let add = |file: &'static str| ["model", "add", file, "--name", "risk", "--view", "checkout"];
+    let err = fail(folder.path(), &add("onnx_sklearn_network.onnx"), 1);
+    assert!(err.contains("feature `age`: the input may be null"), "{err}");
+    let out = succeed(folder.path(), &add("onnx_xgboost_binary.onnx"));
+    assert!(out.contains("file \"models/risk.onnx\""), "{out}");
+    succeed(folder.path(), &["check"]);
+}

@@ -21,6 +21,12 @@ pub struct Attribution {
 }
 
 impl Attribution {
+    /// Of a score of which nobody knows what made it.
+    #[cfg(feature = "onnx")]
+    pub(super) fn none(features: usize) -> Attribution {
+        Attribution { bias: 0.0, contributions: vec![0.0; features] }
+    }
+
     /// The raw score, up to rounding.
     pub fn total(&self) -> f64 {
         self.contributions.iter().fold(self.bias, |sum, contribution| sum + contribution)

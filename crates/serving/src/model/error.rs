@@ -21,7 +21,8 @@ pub enum Place {
         line: usize,
         tree: Option<usize>,
     },
-    /// A path into a JSON file, such as `learner.gradient_booster.model.trees[3].left_children[5]`.
+    /// A path into a JSON file, such as `learner.gradient_booster.model.trees[3].left_children[5]`, or
+    /// a part of an ONNX graph.
     Path(String),
 }
 
@@ -46,6 +47,11 @@ pub enum Fault {
     NotAModel { begins: String },
     #[error("this is {format}, which is not read; {fix}")]
     OtherFormat { format: &'static str, fix: &'static str },
+    #[error(
+        "this is an ONNX model, and this build does not read them; build one that does with `cargo \
+         build --release --features onnx`"
+    )]
+    NotBuilt,
     #[error("{given} {what}; at most {limit} are read: train a smaller model")]
     TooMany { what: &'static str, given: u64, limit: u64 },
     #[error("byte {at} is not UTF-8; the file is damaged: save the model again")]

@@ -7,6 +7,9 @@ pub struct ModelFeature {
     pub kind: FeatureKind,
     /// Whether any split reads it; others may hold anything.
     pub is_used: bool,
+    /// Whether a row may lack it, which is NaN. Trees know what to do with one; of an ONNX graph it
+    /// depends on its operators.
+    pub takes_missing: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

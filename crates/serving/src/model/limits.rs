@@ -22,3 +22,20 @@ pub const CATEGORIES_NAMED_MAX: usize = 65_536;
 pub const CATEGORY_NAMES_BYTES_MAX: usize = 8 << 20;
 /// The longest given text that an error repeats, in characters.
 pub(super) const SHOWN_CHARS_MAX: usize = 40;
+
+/// Bytes of an ONNX file.
+pub const ONNX_BYTES_MAX: usize = 64 << 20;
+pub const ONNX_NODES_MAX: usize = 1_024;
+/// Nodes, attributes, names of what goes in and out, and tensors with their fields: in memory each
+/// may be some hundred times as large as in the file.
+pub const ONNX_PARTS_MAX: usize = 1 << 16;
+/// In lists of them, where trees name the kind of each node.
+pub const ONNX_TEXTS_MAX: usize = 1 << 22;
+pub const ONNX_OTHER_BYTES_MAX: usize = 1 << 20;
+/// Numbers in an ONNX file, and of each tensor that is made of them alone.
+pub const ONNX_PARAMETERS_MAX: usize = 1 << 24;
+pub const ONNX_DIMENSIONS_MAX: usize = 8;
+/// Numbers that an ONNX graph holds or makes for one row.
+pub const ONNX_NUMBERS_MAX: usize = 1 << 25;
+/// Multiplications for one row: some tenths of a second at most.
+pub const ONNX_WORK_MAX: usize = 1 << 28;

@@ -1,4 +1,5 @@
-//! Models of gradient-boosted trees: read from the library's own file, scored to its last bit.
+//! Models: gradient-boosted trees, read from the library's own file and scored to its last bit, and
+//! graphs in ONNX, which another library runs.
 //!
 //! ```text
 //! bytes ─▶ lightgbm │ xgboost ─▶ forest ─┬▶ bit_vector │ traverse ─▶ exit leaves ─▶ sum ─▶ link
@@ -8,7 +9,8 @@
 //!
 //! A reader turns a file into one form for both libraries, and everything behind it is the same for
 //! both but the sum, which each library makes in its own width and order. What cannot be scored to
-//! the last bit is refused when it is read, with what to do about it.
+//! the last bit is refused when it is read, with what to do about it. An ONNX graph (the feature
+//! `onnx`) goes another way, in `onnx`, and has a score but no attribution.
 
 mod attribution;
 mod bit_vector;
@@ -20,6 +22,8 @@ mod inputs;
 mod lightgbm;
 pub mod limits;
 mod objective;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod scorer;
 mod sniff;
 mod traverse;
@@ -31,13 +35,11 @@ mod tests;
 
 use std::fmt;
 
-use millrace_event::Type;
-
 pub use attribution::Attribution;
 pub use error::{Fault, ModelError, Place};
 pub use feature::{CategoryName, FeatureKind, ModelFeature};
 pub use hash::ModelHash;
-pub use inputs::Mismatch;
+pub use inputs::{Input, Mismatch};
 pub use objective::{Link, Objective};
 pub use scorer::Scratch;
 
@@ -49,6 +51,7 @@ use scorer::Scorer;
 pub enum Format {
     LightGbm,
     XgBoost,
+    Onnx,
 }
 
 impl fmt::Display for Format {
@@ -56,6 +59,7 @@ impl fmt::Display for Format {
         f.write_str(match self {
             Format::LightGbm => "LightGBM",
             Format::XgBoost => "XGBoost",
+            Format::Onnx => "ONNX",
         })
     }
 }
@@ -80,12 +84,27 @@ struct Parts {
     remarks: Vec<String>,
 }
 
+/// What a model is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Size {
+    Trees {
+        trees: usize,
+        leaves: usize,
+    },
+    Graph {
+        nodes: usize,
+        /// Numbers in the file: weights, and the nodes of trees.
+        parameters: usize,
+    },
+}
+
 /// What a model says of one row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// The sum of the leaves: LightGBM's `raw_score`, XGBoost's `output_margin`.
+    /// The sum of the leaves: LightGBM's `raw_score`, XGBoost's `output_margin`. Of an ONNX graph
+    /// the value, since it has no other.
     pub raw: f64,
-    /// The prediction, such as a probability.
+    /// The prediction, such as a probability; NaN where an ONNX graph has none for the row.
     pub value: f64,
 }
 
@@ -96,23 +115,34 @@ pub struct Model {
     features: Vec<ModelFeature>,
     objective: Objective,
     remarks: Vec<String>,
-    scorer: Scorer,
+    scorer: Scores,
+}
+
+/// What makes the score.
+enum Scores {
+    Trees(Box<Scorer>),
+    #[cfg(feature = "onnx")]
+    Graph(onnx::Graph),
 }
 
 impl Model {
-    /// Reads a LightGBM text file or an XGBoost JSON file; which of them is told by its bytes.
+    /// Reads a LightGBM text file, an XGBoost JSON file, or, with the feature `onnx`, an ONNX file;
+    /// which of them is told by its bytes.
     ///
     /// # Errors
     /// When the file is another one, is damaged, goes beyond [`limits`], or cannot be scored to the
-    /// last bit.
+    /// last bit, or as ONNX says it.
     pub fn read(bytes: &[u8]) -> Result<Model, ModelError> {
         Fault::limit("bytes", bytes.len(), limits::FILE_BYTES_MAX).map_err(ModelError::file)?;
         let format = sniff::format_of(bytes).map_err(ModelError::file)?;
-        let text = std::str::from_utf8(bytes)
-            .map_err(|e| ModelError::file(Fault::NotUtf8 { at: e.valid_up_to() }))?;
+        let text = || {
+            std::str::from_utf8(bytes)
+                .map_err(|e| ModelError::file(Fault::NotUtf8 { at: e.valid_up_to() }))
+        };
         let parts = match format {
-            Format::LightGbm => lightgbm::read(text)?,
-            Format::XgBoost => xgboost::read(text)?,
+            Format::LightGbm => lightgbm::read(text()?)?,
+            Format::XgBoost => xgboost::read(text()?)?,
+            Format::Onnx => return Model::read_onnx(bytes),
         };
         Ok(Model::new(parts, ModelHash::of(bytes)))
     }
@@ -129,7 +159,27 @@ impl Model {
             }
         }
         let scorer = Scorer::new(forest, features.len(), sum, objective.link);
-        Model { format, hash, features, objective, remarks, scorer }
+        Model {
+            format,
+            hash,
+            features,
+            objective,
+            remarks,
+            scorer: Scores::Trees(Box::new(scorer)),
+        }
+    }
+
+    #[cfg(feature = "onnx")]
+    fn read_onnx(bytes: &[u8]) -> Result<Model, ModelError> {
+        let onnx::Read { features, graph, remarks } = onnx::read(bytes)?;
+        let objective = Objective { name: graph.output(), link: Link::Identity };
+        let (format, hash) = (Format::Onnx, ModelHash::of(bytes));
+        Ok(Model { format, hash, features, objective, remarks, scorer: Scores::Graph(graph) })
+    }
+
+    #[cfg(not(feature = "onnx"))]
+    fn read_onnx(_: &[u8]) -> Result<Model, ModelError> {
+        Err(ModelError::file(Fault::NotBuilt))
     }
 
     pub fn format(&self) -> Format {
@@ -155,22 +205,36 @@ impl Model {
         &self.remarks
     }
 
-    pub fn trees(&self) -> usize {
-        self.scorer.trees()
+    /// What it is made of: trees, or the nodes of a graph.
+    pub fn size(&self) -> Size {
+        match &self.scorer {
+            Scores::Trees(scorer) => Size::Trees { trees: scorer.trees(), leaves: scorer.leaves() },
+            #[cfg(feature = "onnx")]
+            Scores::Graph(graph) => {
+                let onnx::Size { nodes, parameters } = graph.size();
+                Size::Graph { nodes, parameters }
+            }
+        }
     }
 
-    pub fn leaves(&self) -> usize {
-        self.scorer.leaves()
+    /// Whether it is known what each feature adds to a score. Of a graph it is not: every
+    /// attribution is without contributions.
+    pub fn is_explained(&self) -> bool {
+        self.format != Format::Onnx
     }
 
     /// Every way in which these inputs, by name and type, do not fit the model's features.
-    pub fn check_inputs(&self, inputs: &[(&str, &Type)]) -> Vec<Mismatch> {
+    pub fn check_inputs(&self, inputs: &[Input<'_>]) -> Vec<Mismatch> {
         inputs::check_inputs(&self.features, inputs)
     }
 
     /// The memory that scoring works in: one for each thread, used for all of its rows.
     pub fn scratch(&self) -> Scratch {
-        self.scorer.scratch()
+        match &self.scorer {
+            Scores::Trees(scorer) => scorer.scratch(),
+            #[cfg(feature = "onnx")]
+            Scores::Graph(_) => Scratch::none(),
+        }
     }
 
     /// The prediction for one row: a value for each feature, NaN where it is missing. Allocates;
@@ -182,7 +246,11 @@ impl Model {
     /// # Panics
     /// When the row does not have a value for each feature, or the scratch is another model's.
     pub fn score_row(&self, row: &[f64], scratch: &mut Scratch) -> Score {
-        self.scorer.score(row, scratch)
+        match &self.scorer {
+            Scores::Trees(scorer) => scorer.score(row, scratch),
+            #[cfg(feature = "onnx")]
+            Scores::Graph(graph) => of_graph(graph, row),
+        }
     }
 
     /// The score, and by the path that the row took what each feature adds to it: see
@@ -196,7 +264,14 @@ impl Model {
         scratch: &mut Scratch,
         attribution: &mut Attribution,
     ) -> Score {
-        self.scorer.attribute(row, scratch, attribution)
+        match &self.scorer {
+            Scores::Trees(scorer) => scorer.attribute(row, scratch, attribution),
+            #[cfg(feature = "onnx")]
+            Scores::Graph(graph) => {
+                *attribution = Attribution::none(row.len());
+                of_graph(graph, row)
+            }
+        }
     }
 
     /// Exact Shapley values by TreeSHAP, as `pred_contrib` of LightGBM and `pred_contribs` of XGBoost
@@ -205,8 +280,37 @@ impl Model {
     /// # Panics
     /// When the row does not have a value for each feature.
     pub fn shap(&self, row: &[f64]) -> Attribution {
-        self.scorer.shap(row)
+        match &self.scorer {
+            Scores::Trees(scorer) => scorer.shap(row),
+            #[cfg(feature = "onnx")]
+            Scores::Graph(_) => Attribution::none(row.len()),
+        }
     }
+}
+
+#[cfg(test)]
+impl Model {
+    /// The plain walk finds the leaves that the last row found.
+    fn check_exits(&self, scratch: &Scratch) {
+        match &self.scorer {
+            Scores::Trees(scorer) => scorer.check_exits(scratch),
+            #[cfg(feature = "onnx")]
+            Scores::Graph(_) => {}
+        }
+    }
+
+    fn trees_and_leaves(&self) -> (usize, usize) {
+        match self.size() {
+            Size::Trees { trees, leaves } => (trees, leaves),
+            Size::Graph { .. } => (0, 0),
+        }
+    }
+}
+
+#[cfg(feature = "onnx")]
+fn of_graph(graph: &onnx::Graph, row: &[f64]) -> Score {
+    let value = graph.score(row);
+    Score { raw: value, value }
 }
 
 impl fmt::Debug for Model {
@@ -216,7 +320,7 @@ impl fmt::Debug for Model {
             .field("hash", &self.hash)
             .field("objective", &self.objective)
             .field("features", &self.features.len())
-            .field("trees", &self.trees())
+            .field("size", &self.size())
             .finish_non_exhaustive()
     }
 }

@@ -40,6 +40,14 @@ pub struct Scratch {
     exits: Vec<u32>,
 }
 
+#[cfg(feature = "onnx")]
+impl Scratch {
+    /// A graph has its own.
+    pub(super) fn none() -> Scratch {
+        Scratch { row: Vec::new(), narrow: Vec::new(), wide: Vec::new(), exits: Vec::new() }
+    }
+}
+
 impl Scorer {
     pub fn new(forest: Forest, features: usize, sum: Sum, link: Link) -> Scorer {
         let summaries = forest.summaries();

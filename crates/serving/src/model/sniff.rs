@@ -10,6 +10,18 @@ const SAVE_BOOSTER: &str = "save the booster itself: `booster.save_model(\"model
 /// Bytes that an error repeats.
 const SHOWN_BYTES: usize = 12;
 
+/// Protobuf has no mark of its own. It begins with the first field that is set: the version of the
+/// representation, a small number, and then one of the fields of a model.
+fn is_onnx(bytes: &[u8]) -> bool {
+    const VERSION: u8 = 0x08;
+    // Producer, domain, versions, graph, operator sets, metadata.
+    const NEXT: [u8; 8] = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72];
+    match bytes {
+        [VERSION, 1..=31, next, ..] => NEXT.contains(next),
+        _ => false,
+    }
+}
+
 pub(super) fn format_of(bytes: &[u8]) -> Result<Format, Fault> {
     let text = bytes.trim_ascii_start();
     if bytes.starts_with(b"tree\n") || bytes.starts_with(b"tree\r\n") {
@@ -28,6 +40,9 @@ pub(super) fn format_of(bytes: &[u8]) -> Result<Format, Fault> {
             format: "XGBoost's binary format UBJSON",
             fix: SAVE_JSON,
         });
+    }
+    if is_onnx(bytes) {
+        return Ok(Format::Onnx);
     }
     let others: [(&[u8], &str, &str); 5] = [
         (b"[", "a JSON list, perhaps a dump of trees", SAVE_BOOSTER),

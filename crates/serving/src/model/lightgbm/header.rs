@@ -100,6 +100,7 @@ impl<'a> Header<'a> {
             name: (*name).to_owned(),
             kind: kind_of(at),
             is_used: false,
+            takes_missing: true,
         };
         let averaged_over = if self.is_average { forest.trees.len() as f64 } else { 1.0 };
         let raw = Objective { name: String::new(), link: Link::Identity };

@@ -119,6 +119,6 @@ fn a_model_is_known_by_the_bytes_of_its_file() {
     assert_ne!(model.hash(), read(&format!("{LIGHTGBM}\n")).unwrap().hash());
     assert_eq!(model.hash().to_string().len(), 12);
     assert!(format!("{:#}", model.hash()).starts_with(&model.hash().to_string()));
-    assert_eq!((model.trees(), model.objective().name.as_str()), (3, "binary"));
+    assert_eq!((model.trees_and_leaves().0, model.objective().name.as_str()), (3, "binary"));
     assert!(model.objective().is_probability());
 }

@@ -88,7 +88,7 @@ fn survives(bytes: &[u8]) -> bool {
         let row = vec![value; model.features().len()];
         let score = model.attribute_row(&row, &mut scratch, &mut path);
         assert_eq!(score.raw.to_bits(), model.score_row(&row, &mut scratch).raw.to_bits());
-        model.scorer.check_exits(&scratch);
+        model.check_exits(&scratch);
         _ = model.shap(&row);
     }
     true

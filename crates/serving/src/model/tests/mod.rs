@@ -2,6 +2,8 @@
 
 mod fixtures;
 mod hostile;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod oracle;
 mod refusals;
 mod shapley;
@@ -9,7 +11,7 @@ mod trees;
 mod written;
 
 use super::limits;
-use super::{Attribution, Model, ModelError};
+use super::{Attribution, Input, Model, ModelError};
 
 const LIGHTGBM: &str = include_str!("fixtures/lightgbm_binary.txt");
 const XGBOOST: &str = include_str!("fixtures/xgboost_binary.json");

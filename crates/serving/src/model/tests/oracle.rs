@@ -36,7 +36,7 @@ fn check(seed: u64, of: Library) {
         let score = model.score_row(&row, &mut scratch);
         assert_eq!(score.raw.to_bits(), expected.to_bits(), "{row:?}");
         // Whatever kernel found them, a walk of our own form finds the same leaves.
-        model.scorer.check_exits(&scratch);
+        model.check_exits(&scratch);
         let mut path = Attribution::default();
         model.attribute_row(&row, &mut scratch, &mut path);
         assert!((path.total() - expected).abs() < 1e-5);

@@ -32,6 +32,13 @@ fn other_files_are_refused_by_name() {
     }
 }
 
+#[cfg(not(feature = "onnx"))]
+#[test]
+fn a_build_without_onnx_says_how_to_make_one_with_it() {
+    let error = Model::read(include_bytes!("fixtures/onnx_xgboost_binary.onnx")).unwrap_err();
+    assert!(error.to_string().ends_with("`cargo build --release --features onnx`"), "{error}");
+}
+
 #[test]
 fn what_cannot_be_scored_is_refused_with_a_way_out() {
     let cases = [
@@ -84,7 +91,7 @@ fn chain(depth: usize) -> Tree {
 fn limits_hold_at_the_limit() {
     for of in [Library::LightGbm, Library::XgBoost] {
         let model = read(&model_text(&[chain(limits::DEPTH_MAX)], 1, of)).unwrap();
-        assert_eq!(model.leaves(), limits::DEPTH_MAX + 1);
+        assert_eq!(model.trees_and_leaves().1, limits::DEPTH_MAX + 1);
         assert!(model.shap(&[1.0]).contributions.iter().all(|value| value.is_finite()));
         let error = message(&model_text(&[chain(limits::DEPTH_MAX + 1)], 1, of));
         assert!(error.contains("513 splits on one path of a tree; at most 512"), "{error}");
@@ -115,7 +122,8 @@ fn few_bytes_cannot_ask_for_many_categories() {
 #[test]
 fn every_mismatch_with_the_inputs_is_told() {
     let model = read(LIGHTGBM).unwrap();
-    let inputs = [("amuont", &Type::Float), ("count", &Type::Timestamp), ("country", &Type::Float)];
+    let inputs = [("amuont", Type::Float), ("count", Type::Timestamp), ("country", Type::Float)];
+    let inputs = inputs.each_ref().map(|(name, ty)| Input { name, ty, nullable: true });
     let told: Vec<String> = model.check_inputs(&inputs).iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
@@ -129,12 +137,13 @@ fn every_mismatch_with_the_inputs_is_told() {
         ]
     );
     let fitting = [
-        ("extra", &Type::String),
-        ("amount", &Type::Decimal(2)),
-        ("count", &Type::Int),
-        ("ratio", &Type::Float),
-        ("country", &Type::String),
+        ("extra", Type::String),
+        ("amount", Type::Decimal(2)),
+        ("count", Type::Int),
+        ("ratio", Type::Float),
+        ("country", Type::String),
     ];
+    let fitting = fitting.each_ref().map(|(name, ty)| Input { name, ty, nullable: true });
     assert_eq!(model.check_inputs(&fitting), []);
     // The codes of the XGBoost fixture have no names.
     let [mismatch] = &read(XGBOOST).unwrap().check_inputs(&fitting)[..] else { panic!() };

@@ -83,7 +83,7 @@ fn features(learner: &Learner<'_>, count: usize) -> Result<Vec<ModelFeature>, Mo
             Some("c" | "categorical") => FeatureKind::Category { names: None },
             Some(_) | None => FeatureKind::Number,
         };
-        ModelFeature { name, kind, is_used: false }
+        ModelFeature { name, kind, is_used: false, takes_missing: true }
     };
     Ok((0..count).map(feature).collect())
 }
