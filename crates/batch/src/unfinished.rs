@@ -159,11 +159,15 @@ impl<'a> Reader<'a> {
             return Err(BatchError::Damaged("it ends too early"));
         }
         let stretch = |input: &mut Self| {
-            Ok(Stretch {
+            let stretch = Stretch {
                 offset: u64::from_le_bytes(input.array()?),
                 bytes: u64::from_le_bytes(input.array()?),
                 rows: u32::from_le_bytes(input.array()?),
-            })
+            };
+            match stretch.rows {
+                0 => Err(BatchError::Damaged("a block without rows")),
+                _ => Ok(stretch),
+            }
         };
         (0..count).map(|_| stretch(self)).collect()
     }

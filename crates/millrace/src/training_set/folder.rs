@@ -223,3 +223,71 @@ fn remove(path: &Path) -> Result<(), Failure> {
         Ok(()) | Err(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millrace_batch::Scratch as _;
+
+    use super::*;
+    use crate::history::KeptSummary;
+
+    fn head() -> Head {
+        let identity = serde_json::from_str("[]").unwrap();
+        let summary = KeptSummary::default();
+        Head { identity, summary, scratch_bytes: 0, letters: None, log: None }
+    }
+
+    fn found(folder: &Folder) -> Option<(Head, Vec<u8>)> {
+        let bytes = folder.find().unwrap()?;
+        let (head, work) = manifest::decode(&bytes).unwrap();
+        Some((head, work.to_vec()))
+    }
+
+    #[test]
+    fn what_was_kept_stays_when_no_more_can_be_kept() {
+        let there = tempfile::tempdir().unwrap();
+        let dir = there.path().join("a/b");
+        let folder = Arc::new(Folder::open(&dir).unwrap());
+        assert!(found(&folder).is_none());
+        folder.clear().unwrap();
+        let keeper = FolderKeeper::new(Arc::clone(&folder), head());
+        folder.blocks.append(b"abc").unwrap();
+        keeper.keep(b"first").unwrap();
+        folder.blocks.append(b"def").unwrap();
+        // As on a full disk: the next manifest cannot be written.
+        std::fs::create_dir(folder.next_manifest()).unwrap();
+        let error = keeper.keep(b"second").unwrap_err();
+        assert!(error.contains("training-set.manifest"), "{error}");
+        std::fs::remove_dir(folder.next_manifest()).unwrap();
+        drop(keeper);
+        drop(folder);
+
+        let folder = Folder::open(&dir).unwrap();
+        let (kept, work) = found(&folder).unwrap();
+        assert_eq!((kept.scratch_bytes, &work[..]), (7, &b"first"[..]));
+        folder.restore(&kept).unwrap();
+        assert_eq!(folder.blocks.read(0, 3).unwrap(), b"abc");
+        // What came behind was cut off.
+        assert!(folder.blocks.read(7, 3).is_err());
+        let letters = Some(Letters { bytes: 1, crc32: 2 });
+        let error = folder.restore(&Head { letters, ..kept.clone() }).unwrap_err();
+        assert!(error.message.contains("dead letters"), "{error:?}");
+        let error = folder.restore(&Head { scratch_bytes: 8, ..kept }).unwrap_err();
+        assert!(error.message.contains("remove the folder"), "{error:?}");
+        folder.finish(&there.path().join("letters")).unwrap();
+        assert_eq!(dir.read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn it_is_time_to_keep_after_some_partitions() {
+        let there = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::open(there.path()).unwrap());
+        let keeper = FolderKeeper::new(folder, head());
+        for _ in 0..2 {
+            let asked = (1..).take_while(|_| !keeper.is_due()).count() as u32;
+            // Or sooner, on a machine that takes seconds for this.
+            assert!(asked < PARTITIONS_UNKEPT_MAX);
+            keeper.keep(b"").unwrap();
+        }
+    }
+}
