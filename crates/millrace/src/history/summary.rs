@@ -81,13 +81,18 @@ impl Summary {
 
     pub fn print(&self, view: &str, output: &Path, letters: Option<&Path>) -> Result<(), Failure> {
         let events: u64 = self.streams.values().map(StreamSummary::records).sum();
+        let took = duration(self.took);
+        // A rate of events that this run has not read would mean nothing.
+        let took = if self.is_resumed {
+            format!("which an earlier run has read, in {took}")
+        } else {
+            format!("in {took} ({} events/s)", grouped(rate(events, self.took)))
+        };
         say!(
-            "{}: {} rows of view {view} from {} events in {} ({} events/s)",
+            "{}: {} rows of view {view} from {} events {took}",
             output.display(),
             grouped(self.rows),
             grouped(events),
-            duration(self.took),
-            grouped(rate(events, self.took)),
         )?;
         for stream in self.streams.values() {
             let Counts { applied, duplicate, late, .. } = stream.counts;

@@ -38,6 +38,10 @@ pub struct Folder {
 impl Folder {
     /// Makes the folder if there is none.
     pub fn open(dir: &Path) -> Result<Folder, Failure> {
+        if dir.exists() && !dir.is_dir() {
+            let dir = dir.display();
+            return Err(Failure::usage(format!("--resume: {dir} is a file; name a folder")));
+        }
         // These are events: they are nobody else's business.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(Failure::io(dir))?;

@@ -231,6 +231,8 @@ fn damage_is_told_and_a_folder_that_is_in_use_is_refused() {
     refused("is damaged");
     scratch.set_len(100).unwrap();
     refused("has 100 bytes");
+    let err = fail(folder, &[&JOB[..], &["--resume", "millrace.toml"]].concat(), 2);
+    assert!(err.contains("millrace.toml is a file; name a folder"), "{err}");
     // What is said helps.
     std::fs::remove_dir_all(folder.join("kept")).unwrap();
     succeed(folder, &kept(&[]));
@@ -261,7 +263,7 @@ fn a_log_may_grow_meanwhile_but_not_be_another() {
     let later = Event { stream: PAYMENT, id, at: received.plus(Span::minutes(1)), ..event.clone() };
     assert_eq!(server.take(&later, "east", later.at).applied, 1);
     let told = succeed(folder, &kept);
-    assert!(told.contains(counts), "{told}");
+    assert!(told.contains(counts) && told.contains("which an earlier run has read"), "{told}");
     assert!(output(folder) == whole && is_empty(folder));
 
     killed(folder, &kept);
