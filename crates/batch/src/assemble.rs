@@ -9,6 +9,8 @@ use crate::packed::Kept;
 use crate::placed::Placed;
 use crate::spool::{Blocks, Scratch, Spool, len};
 
+const OTHER_ROWS: &str = "its partitions have other rows than the training set";
+
 /// A list in blocks of one length, whatever those it was stored in: what is written must not show
 /// when there was no room in memory.
 #[derive(Debug)]
@@ -98,6 +100,9 @@ impl Output {
         for cursor in &mut self.partitions {
             while let Some(rows) = cursor.rows_before(end, scratch)? {
                 let numbers = &cursor.numbers[rows.clone()];
+                if !numbers.iter().all(|number| (first..end).contains(number)) {
+                    return Err(BatchError::Damaged(OTHER_ROWS));
+                }
                 places.clear();
                 places.extend(numbers.iter().map(|number| (number - first) as u32));
                 places.iter().for_each(|place| is_there[*place as usize] = true);
@@ -107,7 +112,10 @@ impl Output {
                 cursor.taken = rows.end;
             }
         }
-        assert!(is_there.iter().all(|is| *is), "each row is in one partition");
+        // Each row is in one partition, unless what was kept says otherwise.
+        if !is_there.iter().all(|is| *is) {
+            return Err(BatchError::Damaged(OTHER_ROWS));
+        }
         Ok(columns.into_iter().map(Placed::into_column).collect())
     }
 }

@@ -11,6 +11,7 @@ use crate::label::Told;
 use crate::scatter::{GroupInput, Numbers};
 use crate::scattered::Scattered;
 use crate::spool::{Scratch, Spool};
+use crate::unfinished::{self, Reader};
 
 /// Rows of the frame that lie together, and are put together at once.
 pub(crate) const ROWS: usize = 16_384;
@@ -74,7 +75,7 @@ impl History {
             let label = &plan.labels[labelling.label];
             job.label_sources().map(|source| Told::new(plan, label, source)).collect()
         });
-        let scatter = Scatter {
+        let mut scatter = Scatter {
             rows_at,
             groups: view.reads.iter().map(|read| GroupInput::new(&job, read)).collect(),
             told: told.unwrap_or_default(),
@@ -86,6 +87,7 @@ impl History {
             scratch,
             job,
         };
+        (0..).zip(scatter.spools()).for_each(|(number, spool)| spool.set_number(number));
         History { sequencer, scatter, greatest: EventTime::MIN }
     }
 
@@ -235,6 +237,18 @@ impl History {
         }
         Ok(Scattered::new(self.scatter))
     }
+
+    /// Takes up the work of an earlier run of the same job, which has taken all events: these
+    /// bytes were kept, and the scratch file is as it was then.
+    ///
+    /// # Errors
+    /// [`BatchError::Damaged`] when the bytes are not such work.
+    pub fn resume(mut self, work: &[u8]) -> Result<Scattered, BatchError> {
+        let mut input = Reader::new(work);
+        unfinished::read_scattered(&mut self.scatter, &mut input)?;
+        let finished = unfinished::read_finished(&self.scatter, input)?;
+        Ok(Scattered::resumed(self.scatter, finished))
+    }
 }
 
 impl Scatter {
@@ -281,7 +295,7 @@ impl Scatter {
         self.places += released.places.len() as i64;
     }
 
-    fn spools(&mut self) -> impl Iterator<Item = &mut Spool> {
+    pub fn spools(&mut self) -> impl Iterator<Item = &mut Spool> {
         let groups = self.groups.iter_mut().flat_map(|g| [&mut g.events, &mut g.reads]);
         let told = self.told.iter_mut().flat_map(|t| [&mut t.events, &mut t.rows]);
         groups.chain(told).chain([&mut self.frame])

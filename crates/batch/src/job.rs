@@ -68,6 +68,10 @@ pub enum BatchError {
     ScratchWrite(String),
     #[error("the scratch file cannot be read back: {0}")]
     ScratchRead(String),
+    #[error("unfinished work cannot be kept: {0}")]
+    Keep(String),
+    #[error("unfinished work is damaged: {0}")]
+    Damaged(&'static str),
     #[error("{0}")]
     Sink(String),
     #[error("stopped")]

@@ -12,12 +12,17 @@
 //! are gone. So only a sixty-fourth of a group's keys is in memory for each thread, and the work is
 //! spread over threads by key. The plan, the shards and the key states are those of `millrace-stream`, and so are the
 //! bits.
+//!
+//! What is on the scratch file can be kept with a list of its blocks, first when all events are
+//! scattered and then with the features of each partition that is done, so that another run of the
+//! same job goes on from there: see `unfinished.rs`.
 
 mod arrival;
 mod asof;
 mod assemble;
 mod history;
 mod job;
+mod keeper;
 mod label;
 mod packed;
 mod partition;
@@ -25,9 +30,12 @@ mod placed;
 mod scatter;
 mod scattered;
 mod spool;
+mod unfinished;
+mod work;
 
 pub use asof::AsOf;
 pub use history::History;
 pub use job::{BatchError, Counting, Job, Labelling, Subject};
+pub use keeper::Keeper;
 pub use scattered::{Scattered, Step, TrainingRows};
 pub use spool::Scratch;

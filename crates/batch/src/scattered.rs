@@ -1,6 +1,5 @@
 //! The second half of a training set: partitions on threads, then rows in order.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millrace_event::{Column, Physical};
@@ -10,14 +9,18 @@ use millrace_stream::view_columns;
 use crate::assemble::{Even, Output};
 use crate::history::{ROWS, Scatter};
 use crate::job::{BatchError, Job, Labelling, Subject};
+use crate::keeper::{Keeper, Keeping};
 use crate::label;
-use crate::partition::{self, Partition};
+use crate::partition;
 use crate::scatter::{BLOCK_ROWS, PARTITIONS};
-use crate::spool::{Blocks, Spool};
+use crate::spool::Spool;
+use crate::unfinished::{self, Finished};
+use crate::work::{Task, Work};
 
-/// The shares of the memory that features may take, and then a block of each partition.
-const FEATURES_SHARE: usize = 4;
+/// The share of the memory that a block of each partition may take.
 const BLOCKS_SHARE: usize = 8;
+/// The numbers of outputs as spools: behind those of any spool of events.
+const OUTPUTS_FROM: u32 = 1 << 16;
 /// Rows of a block of features, at least.
 const BLOCK_ROWS_MIN: usize = 128;
 
@@ -25,13 +28,22 @@ const BLOCK_ROWS_MIN: usize = 128;
 #[derive(Debug)]
 pub struct Scattered {
     scatter: Scatter,
+    /// By output and partition: the groups, then what tells.
+    finished: Finished,
+    keeping: Option<Keeping>,
 }
 
 /// Where a job stands.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// Partitions that are done, and how many there are.
     pub partitions: (usize, usize),
+}
+
+impl Step {
+    pub(crate) fn of(is_done: &[bool]) -> Step {
+        Step { partitions: (is_done.iter().filter(|is| **is).count(), is_done.len()) }
+    }
 }
 
 /// The rows of a training set: id (of rows that are asked for their number), time, the view's columns, the fields that were asked for, and the
@@ -41,18 +53,41 @@ pub struct TrainingRows {
     pub columns: Vec<Column>,
 }
 
-/// Work that stands alone: a partition of a group, or of what tells of labels.
-struct Task {
-    /// Index into the outputs: the groups, then what tells.
-    output: usize,
-    partition: usize,
-    events: Blocks,
-    reads: Blocks,
-}
-
 impl Scattered {
     pub(crate) fn new(scatter: Scatter) -> Scattered {
-        Scattered { scatter }
+        let tasks = (scatter.groups.len() + scatter.told.len()) * PARTITIONS;
+        Scattered::resumed(scatter, vec![None; tasks])
+    }
+
+    pub(crate) fn resumed(scatter: Scatter, finished: Finished) -> Scattered {
+        Scattered { scatter, finished, keeping: None }
+    }
+
+    /// Keeps the work here and from here on, so that another run of the job can go on from it. All
+    /// of it goes to the scratch file then.
+    ///
+    /// # Errors
+    /// When the scratch file or the keeper fails.
+    pub fn keep_with(&mut self, keeper: Arc<dyn Keeper>) -> Result<(), BatchError> {
+        let scatter = &mut self.scatter;
+        let scratch = Arc::clone(&scatter.scratch);
+        scatter.spools().try_for_each(|spool| spool.spill(&*scratch))?;
+        let mut scattered = Vec::new();
+        unfinished::put_scattered(scatter, &mut scattered);
+        // What was resumed is kept already.
+        if self.finished.iter().all(Option::is_none) {
+            let mut work = scattered.clone();
+            unfinished::put_count(self.finished.len() / PARTITIONS, &mut work);
+            work.extend(self.finished.iter().map(|_| 0));
+            keeper.keep(&work).map_err(BatchError::Keep)?;
+        }
+        self.keeping = Some(Keeping::new(keeper, scattered));
+        Ok(())
+    }
+
+    /// What an earlier run has done.
+    pub fn step(&self) -> Step {
+        Step::of(&self.finished.iter().map(Option::is_some).collect::<Vec<_>>())
     }
 
     /// How many rows there will be.
@@ -74,47 +109,35 @@ impl Scattered {
         let plan = Arc::clone(&self.scatter.job.plan);
         let view = &plan.views[self.scatter.job.view];
         let used = used_features(&plan, view);
-        let tasks = self.tasks();
         let outputs = self.outputs(&plan, view, &used);
-        let done = AtomicUsize::new(0);
-        let all = tasks.len();
-        let tasks = Mutex::new(tasks.into_iter());
-        let work = Work { scatter: &self.scatter, used: &used, outputs: &outputs };
-        let work_on = || -> Result<(), BatchError> {
-            loop {
-                let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some(task) = task else { return Ok(()) };
-                work.run(task)?;
-                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                if !watch(Step { partitions: (done, all) }) {
-                    return Err(BatchError::Stopped);
-                }
-            }
+        let is_done: Vec<bool> = self.finished.iter().map(Option::is_some).collect();
+        self.put_finished(&outputs);
+        let mut tasks = self.tasks();
+        tasks.retain(|task| !is_done[task.output * PARTITIONS + task.partition]);
+        let work = Work {
+            scatter: &self.scatter,
+            used: &used,
+            outputs: &outputs,
+            tasks: Mutex::new(tasks.into_iter()),
+            is_done: Mutex::new(is_done),
+            keeping: self.keeping.as_ref(),
         };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(work_on)).collect();
-            let here = work_on();
-            let joined = threads.into_iter().map(|t| t.join().unwrap_or(Err(BatchError::Thread)));
-            joined.fold(here, Result::and)
-        })?;
+        work.run_all(threads, watch)?;
         let outputs = outputs.into_iter();
         let outputs =
             outputs.map(|o| Output::of(o.into_inner().unwrap_or_else(PoisonError::into_inner)));
         self.assemble(outputs.collect(), &used, emit)
     }
 
+    /// What is to be done yet.
     fn tasks(&mut self) -> Vec<Task> {
-        let mut tasks = Vec::new();
         let scatter = &mut self.scatter;
-        for (output, group) in scatter.groups.iter_mut().enumerate() {
+        let groups = scatter.groups.iter_mut().map(|group| (&mut group.events, &mut group.reads));
+        let told = scatter.told.iter_mut().map(|told| (&mut told.events, &mut told.rows));
+        let mut tasks = Vec::new();
+        for (output, (events, reads)) in groups.chain(told).enumerate() {
             tasks.extend((0..PARTITIONS).map(|partition| {
-                let (events, reads) = (group.events.take(partition), group.reads.take(partition));
-                Task { output, partition, events, reads }
-            }));
-        }
-        for (output, told) in (scatter.groups.len()..).zip(&mut scatter.told) {
-            tasks.extend((0..PARTITIONS).map(|partition| {
-                let (events, reads) = (told.events.take(partition), told.rows.take(partition));
+                let (events, reads) = (events.take(partition), reads.take(partition));
                 Task { output, partition, events, reads }
             }));
         }
@@ -133,7 +156,21 @@ impl Scattered {
             partition::output(&plan.groups[read.group], used, PARTITIONS, block_rows)
         });
         let told = scatter.told.iter().map(|_| label::output(PARTITIONS, block_rows));
-        groups.chain(told).map(Mutex::new).collect()
+        let outputs = (OUTPUTS_FROM..).zip(groups.chain(told)).map(|(number, mut spool)| {
+            spool.set_number(number);
+            Mutex::new(spool)
+        });
+        outputs.collect()
+    }
+
+    /// Puts what an earlier run has done where this one looks for it.
+    fn put_finished(&mut self, outputs: &[Mutex<Spool>]) {
+        for (output, lists) in outputs.iter().zip(self.finished.chunks_mut(PARTITIONS)) {
+            let mut spool = output.lock().unwrap_or_else(PoisonError::into_inner);
+            for (list, finished) in lists.iter_mut().enumerate() {
+                spool.put_stretches(list, finished.take().unwrap_or_default());
+            }
+        }
     }
 
     fn assemble(
@@ -225,42 +262,4 @@ fn used_features(plan: &Plan, view: &View) -> Vec<Vec<usize>> {
         first += count;
     }
     used
-}
-
-/// What the threads share.
-struct Work<'a> {
-    scatter: &'a Scatter,
-    used: &'a [Vec<usize>],
-    outputs: &'a [Mutex<Spool>],
-}
-
-impl Work<'_> {
-    fn run(&self, task: Task) -> Result<(), BatchError> {
-        let scatter = self.scatter;
-        let Task { output, partition, events, reads } = task;
-        let mut emit = |columns: Vec<Column>| {
-            let mut spool = self.outputs[output].lock().unwrap_or_else(PoisonError::into_inner);
-            spool.append_block(partition, columns);
-            drop(spool);
-            self.make_room()
-        };
-        let Some(input) = scatter.groups.get(output) else {
-            return label::run(events, reads, &*scatter.scratch, &mut emit);
-        };
-        let group = &scatter.job.plan.groups[input.read.group];
-        let scratch = &*scatter.scratch;
-        Partition { input, group, used: &self.used[output], events, reads, scratch }.run(&mut emit)
-    }
-
-    fn make_room(&self) -> Result<(), BatchError> {
-        let lock =
-            |output: &Mutex<Spool>| output.lock().unwrap_or_else(PoisonError::into_inner).held();
-        if self.outputs.iter().map(lock).sum::<usize>() > self.scatter.job.memory / FEATURES_SHARE {
-            for output in self.outputs {
-                let mut spool = output.lock().unwrap_or_else(PoisonError::into_inner);
-                spool.spill(&*self.scatter.scratch)?;
-            }
-        }
-        Ok(())
-    }
 }

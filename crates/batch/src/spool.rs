@@ -31,6 +31,8 @@ pub(crate) struct Spool {
     block_rows: usize,
     /// Bytes of all rows in memory.
     held: usize,
+    /// Which of all spools of the job this is.
+    number: u32,
 }
 
 #[derive(Debug, Default)]
@@ -43,13 +45,46 @@ struct List {
 #[derive(Debug)]
 enum Stored {
     Memory(Packed),
-    Scratch { offset: u64, bytes: usize, rows: usize },
+    Scratch(Stretch),
+}
+
+/// Which block it is, written before it: whatever says where blocks lie, none is taken for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    spool: u32,
+    list: u32,
+    /// Of all blocks of the list.
+    position: u32,
+}
+
+impl Place {
+    const BYTES: usize = 3 * size_of::<u32>();
+
+    fn to_bytes(self) -> [u8; Place::BYTES] {
+        let mut bytes = [0; Place::BYTES];
+        let words = [self.spool, self.list, self.position].map(u32::to_le_bytes);
+        bytes.copy_from_slice(words.as_flattened());
+        bytes
+    }
+}
+
+/// A block on the scratch file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub offset: u64,
+    pub bytes: u64,
+    pub rows: u32,
 }
 
 impl Spool {
     pub fn new(kinds: Vec<Physical>, lists: usize, block_rows: usize) -> Spool {
         let lists = (0..lists).map(|_| List::default()).collect();
-        Spool { kinds, lists, block_rows, held: 0 }
+        Spool { kinds, lists, block_rows, held: 0, number: 0 }
+    }
+
+    /// Tells it from the other spools of the job: a block that is read back must be its own.
+    pub fn set_number(&mut self, number: u32) {
+        self.number = number;
     }
 
     /// Bytes in memory.
@@ -101,29 +136,57 @@ impl Spool {
 
     /// Writes all that is in memory to the scratch file.
     pub fn spill(&mut self, scratch: &dyn Scratch) -> Result<(), BatchError> {
-        let mut buffer = Vec::new();
-        for list in &mut self.lists {
-            list.seal();
-            for block in &mut list.blocks {
-                if let Stored::Memory(packed) = block {
-                    let columns = std::mem::take(packed).unpack();
-                    buffer.clear();
-                    columns.iter().for_each(|column| column.encode(&mut buffer));
-                    let offset = scratch.append(&buffer).map_err(BatchError::ScratchWrite)?;
-                    *block = Stored::Scratch { offset, bytes: buffer.len(), rows: len(&columns) };
-                }
-            }
-        }
+        (0..self.lists.len()).try_for_each(|list| self.spill_list(list, scratch))?;
         self.held = 0;
         Ok(())
     }
 
+    /// Writes what a list has in memory to the scratch file.
+    pub fn spill_list(&mut self, list: usize, scratch: &dyn Scratch) -> Result<(), BatchError> {
+        let number = list as u32;
+        let list = &mut self.lists[list];
+        let open = list.open.iter().map(Column::bytes).sum::<usize>();
+        self.held = self.held.saturating_sub(open);
+        if let Some(sealed) = list.seal() {
+            self.held += sealed;
+        }
+        let mut buffer = Vec::new();
+        for (position, block) in (0..).zip(&mut list.blocks) {
+            if let Stored::Memory(packed) = block {
+                self.held = self.held.saturating_sub(packed.bytes());
+                let columns = std::mem::take(packed).unpack();
+                buffer.clear();
+                let place = Place { spool: self.number, list: number, position };
+                buffer.extend_from_slice(&place.to_bytes());
+                columns.iter().for_each(|column| column.encode(&mut buffer));
+                let offset = scratch.append(&buffer).map_err(BatchError::ScratchWrite)?;
+                let (bytes, rows) = (buffer.len() as u64, len(&columns) as u32);
+                *block = Stored::Scratch(Stretch { offset, bytes, rows });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a list that was spilled lies.
+    pub fn stretches(&self, list: usize) -> impl Iterator<Item = Stretch> {
+        self.lists[list].blocks.iter().filter_map(|block| match block {
+            Stored::Memory(_) => None,
+            Stored::Scratch(stretch) => Some(*stretch),
+        })
+    }
+
+    /// Adds blocks to a list that lie on the scratch file already.
+    pub fn put_stretches(&mut self, list: usize, stretches: Vec<Stretch>) {
+        self.lists[list].blocks.extend(stretches.into_iter().map(Stored::Scratch));
+    }
+
     /// Takes a list's rows out, block by block.
     pub fn take(&mut self, list: usize) -> Blocks {
+        let next = Place { spool: self.number, list: list as u32, position: 0 };
         let list = &mut self.lists[list];
         list.seal();
         let blocks = std::mem::take(&mut list.blocks);
-        Blocks { kinds: self.kinds.clone(), blocks: blocks.into_iter() }
+        Blocks { kinds: self.kinds.clone(), blocks: blocks.into_iter(), next }
     }
 
     pub fn kinds(&self) -> &[Physical] {
@@ -136,11 +199,16 @@ impl Spool {
 }
 
 impl List {
-    fn seal(&mut self) {
+    /// Makes a block of the rows that are less than one; how many bytes it has.
+    fn seal(&mut self) -> Option<usize> {
         let open = std::mem::take(&mut self.open);
-        if len(&open) > 0 {
-            self.blocks.push(Stored::Memory(Packed::of(open)));
+        if len(&open) == 0 {
+            return None;
         }
+        let block = Packed::of(open);
+        let bytes = block.bytes();
+        self.blocks.push(Stored::Memory(block));
+        Some(bytes)
     }
 }
 
@@ -149,6 +217,7 @@ impl List {
 pub(crate) struct Blocks {
     kinds: Vec<Physical>,
     blocks: std::vec::IntoIter<Stored>,
+    next: Place,
 }
 
 impl Blocks {
@@ -159,15 +228,32 @@ impl Blocks {
 
     /// As [`Blocks::next`], as they were kept.
     pub fn next_packed(&mut self, scratch: &dyn Scratch) -> Result<Option<Packed>, BatchError> {
-        match self.blocks.next() {
+        let next = self.blocks.next();
+        let place = self.next;
+        self.next.position += u32::from(next.is_some());
+        match next {
             None => Ok(None),
             Some(Stored::Memory(packed)) => Ok(Some(packed)),
-            Some(Stored::Scratch { offset, bytes, rows }) => {
-                let bytes = scratch.read(offset, bytes).map_err(BatchError::ScratchRead)?;
-                let columns = Column::decode_all(&self.kinds, rows, &bytes);
+            Some(Stored::Scratch(stretch)) => Ok(Some(self.read(scratch, stretch, place)?)),
+        }
+    }
+
+    fn read(
+        &self,
+        scratch: &dyn Scratch,
+        Stretch { offset, bytes, rows }: Stretch,
+        place: Place,
+    ) -> Result<Packed, BatchError> {
+        let bytes = usize::try_from(bytes).map_err(|e| e.to_string());
+        let bytes = bytes.and_then(|bytes| scratch.read(offset, bytes));
+        let bytes = bytes.map_err(BatchError::ScratchRead)?;
+        match bytes.split_first_chunk() {
+            Some((of, block)) if *of == place.to_bytes() => {
+                let columns = Column::decode_all(&self.kinds, rows as usize, block);
                 let columns = columns.map_err(|e| BatchError::ScratchRead(e.to_string()))?;
-                Ok(Some(Packed::of(columns)))
+                Ok(Packed::of(columns))
             }
+            Some(_) | None => Err(BatchError::Damaged("a block lies where another one should")),
         }
     }
 }

@@ -163,10 +163,14 @@ impl From<BatchError> for Failure {
     fn from(error: BatchError) -> Failure {
         match error {
             BatchError::Engine(error) => error.into(),
-            BatchError::ScratchWrite(_) | BatchError::ScratchRead(_) | BatchError::Sink(_) => {
-                Failure::environment(error)
-            }
+            BatchError::ScratchWrite(_)
+            | BatchError::ScratchRead(_)
+            | BatchError::Keep(_)
+            | BatchError::Sink(_) => Failure::environment(error),
             BatchError::Stopped => Failure::interrupted("stopped; no file was written"),
+            BatchError::Damaged(_) => Failure::environment(format!(
+                "{error}; to begin again, remove the folder that --resume names"
+            )),
             BatchError::Thread => Failure::bug(error),
         }
     }

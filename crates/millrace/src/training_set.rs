@@ -4,6 +4,16 @@
 //!   files, or the log ─▶ History (judged, by key) ─▶ partitions on threads ─▶ rows in order ─▶ OUT
 //!                            └── what does not fit into --memory ──▶ a scratch file ──┘
 //! ```
+//!
+//! With `--resume` all goes to a scratch file that outlives the run, and another run goes on from
+//! there: see `training_set/folder.rs`.
+
+mod blocks;
+mod folder;
+mod identity;
+mod logged;
+mod manifest;
+mod resume;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +46,7 @@ use crate::stop::Stop;
   millrace training-set checkout --rows cases.csv -o cases.parquet     # for these keys and times
   millrace training-set checkout --asof daily -o nightly.parquet
   millrace training-set checkout --asof-delay 5m --memory 512MiB -o stale.parquet
+  millrace training-set checkout --resume unfinished -o train.parquet    # again after it was killed
 
 Each row has the id and time of its event, the columns of the view, the fields named by --with, and
 with --label two columns more: the label (true, false, or null where it cannot be known yet) and
@@ -82,6 +93,10 @@ pub struct Args {
     /// Where the scratch file lies; beside the output, if not given
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    /// Keep unfinished work in this folder, and go on from what an earlier run of the same training
+    /// set left there; it is removed when the output is there
+    #[arg(long, value_name = "DIR", conflicts_with = "scratch")]
+    resume: Option<PathBuf>,
     /// Where the rows go; the ending says the format
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -100,26 +115,29 @@ pub fn training_set(args: &Args) -> Result<(), Failure> {
     let job = args.job(&project)?;
     let stop = Stop::on_signals()?;
     let begun = Instant::now();
-    let mut summary = Summary::default();
     let letters = Letters::path_beside(&args.output);
     let outputs = [args.output.as_path(), letters.as_path()];
     args.origins.reading.keep_apart(&project, outputs)?;
     history::keep_files_apart(args.rows.iter().cloned(), outputs)?;
+    let threads = args.origins.reading.threads()?;
+    let work = Work { args, project: &project, job: &job, threads, stop: &stop };
     let mut letters = Letters::at(letters)?;
-    let work = Work { args, threads: args.origins.reading.threads()?, stop: &stop };
-    let history = History::new(job.clone(), work.scratch()?);
-    let asked = args.asked(&project, &job, &mut letters)?;
-    summary.asked = asked.as_ref().map(|asked| (asked.path().to_owned(), asked.counts));
-    let intake = Intake { history, asked };
-    let from = (&project, &args.place, &args.origins);
-    let scattered = read(from, intake, Some(&mut letters), &mut summary, &stop)?;
-    summary.rows = work.write(&job, scattered)?;
-    letters.finish()?;
+    let (mut summary, letters) = match &args.resume {
+        Some(dir) => work.run_kept(dir, letters.path())?,
+        None => {
+            let mut summary = Summary::default();
+            let history = History::new(job.clone(), work.scratch()?);
+            let scattered = work.read(history, &mut letters, &mut summary)?;
+            summary.rows = work.write(scattered)?;
+            letters.finish()?;
+            (summary, letters.path_if_any().map(Path::to_path_buf))
+        }
+    };
     summary.took = begun.elapsed();
     if args.json {
-        summary.print_json(&args.view, &args.output, letters.path_if_any())
+        summary.print_json(&args.view, &args.output, letters.as_deref())
     } else {
-        summary.print(&args.view, &args.output, letters.path_if_any())
+        summary.print(&args.view, &args.output, letters.as_deref())
     }
 }
 
@@ -193,6 +211,8 @@ impl Args {
 /// One run of the command.
 struct Work<'a> {
     args: &'a Args,
+    project: &'a Project,
+    job: &'a Job,
     threads: usize,
     stop: &'a Stop,
 }
@@ -204,10 +224,26 @@ impl Work<'_> {
         Ok(Arc::new(ScratchFile::in_folder(folder)))
     }
 
-    fn write(&self, job: &Job, scattered: Scattered) -> Result<u64, Failure> {
-        let mut table = Table::create(&columns(job), &self.args.output, self.threads)?;
+    /// Takes in all events, and what is asked for.
+    fn read(
+        &self,
+        history: History,
+        letters: &mut Letters,
+        summary: &mut Summary,
+    ) -> Result<Scattered, Failure> {
+        let asked = self.args.asked(self.project, self.job, letters)?;
+        summary.asked = asked.as_ref().map(|asked| (asked.path().to_owned(), asked.counts));
+        let intake = Intake { history, asked };
+        let from = (self.project, &self.args.place, &self.args.origins);
+        read(from, intake, Some(letters), summary, self.stop)
+    }
+
+    fn write(&self, scattered: Scattered) -> Result<u64, Failure> {
+        let mut table = Table::create(&columns(self.job), &self.args.output, self.threads)?;
         let rows = scattered.rows().max(1);
         let bar = console::progress("computing", PROGRESS);
+        let (done, all) = scattered.step().partitions;
+        bar.set_position(PROGRESS * done as u64 / all.max(1) as u64);
         let watch = |step: millrace_batch::Step| {
             let (done, all) = step.partitions;
             bar.set_position(PROGRESS * done as u64 / all as u64);

@@ -86,6 +86,20 @@ impl Letters {
         }
     }
 
+    /// As [`Letters::finish`], and makes the letters durable.
+    pub fn sync(&mut self) -> Result<(), Failure> {
+        self.finish()?;
+        match &mut self.file {
+            Some(file) => file.get_ref().sync_all().map_err(Failure::io(&self.path)),
+            None => Ok(()),
+        }
+    }
+
+    /// Where letters go, if there are any.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file, if there is any letter.
     pub fn path_if_any(&self) -> Option<&Path> {
         self.file.as_ref().map(|_| &*self.path)

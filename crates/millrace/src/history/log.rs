@@ -38,6 +38,7 @@ pub fn read_log(
         summary.add_stream(stream, &plan.streams[stream].schema.stream);
         summary.count_logged(stream, logged.counts(stream));
     }
+    summary.log_records = Some(logged.records());
     intake.history.reaches(logged.greatest());
     let bar = console::progress("reading", PROGRESS);
     let records = logged.records().max(1);

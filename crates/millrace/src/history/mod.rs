@@ -7,6 +7,7 @@
 
 mod asked;
 mod inputs;
+mod kept_summary;
 mod letters;
 mod log;
 mod offline;
@@ -18,6 +19,7 @@ pub mod when;
 
 pub use asked::{AskedRows, Intake};
 pub use inputs::{Events, keep_files_apart};
+pub use kept_summary::KeptSummary;
 pub use letters::Letters;
 pub use offline::{find_label, read};
 pub use sources::{Block, Origins, PROGRESS, Reading, Sources};

@@ -52,13 +52,38 @@ impl Reading {
         inputs::keep_apart(&self.events, project, outputs)
     }
 
-    fn delimiter(&self, configured: char) -> Result<u8, Failure> {
+    /// The files of each stream that is needed.
+    pub fn files(&self, project: &Project, needs: &[bool]) -> Result<Vec<StreamFiles>, Failure> {
+        let given = inputs::by_stream(&self.events, &project.plan)?;
+        let needed = given.into_iter().enumerate().filter(|(stream, _)| needs[*stream]);
+        let files = needed.map(|(stream, files)| {
+            let (files, delimiter) = match files {
+                Some(files) => (files, ','),
+                None => inputs::configured(project, &project.plan.streams[stream].schema.stream)?,
+            };
+            Ok(StreamFiles { stream, files, delimiter })
+        });
+        files.collect()
+    }
+
+    /// What separates the columns where the configuration says this.
+    pub fn delimiter(&self, configured: char) -> Result<u8, Failure> {
         let given = self.delimiter.unwrap_or(configured);
         u8::try_from(given)
             .ok()
             .filter(u8::is_ascii)
             .ok_or_else(|| Failure::usage(format!("--delimiter is `{given}`; use an ASCII sign")))
     }
+}
+
+/// What is read of one stream.
+#[derive(Clone, Debug)]
+pub struct StreamFiles {
+    /// Index into the plan's streams.
+    pub stream: usize,
+    pub files: Vec<PathBuf>,
+    /// What the configuration says separates columns.
+    pub delimiter: char,
 }
 
 /// Which events are read: files, or what the server logged.
@@ -94,7 +119,6 @@ impl Sources {
         needs: &[bool],
         mut partition: impl FnMut(usize, &str) -> PartitionId,
     ) -> Result<Sources, Failure> {
-        let given = inputs::by_stream(&reading.events, &project.plan)?;
         // A server would take no other events either.
         let rules = rules_of(&project.plan, project.config.engine().future_max);
         let mut sources = Sources {
@@ -104,30 +128,25 @@ impl Sources {
             files: 0,
             ended: 0,
         };
-        for (stream, files) in given.into_iter().enumerate() {
-            let schema = &project.plan.streams[stream].schema;
-            let name = &schema.stream;
-            if !needs[stream] {
-                if files.is_some() {
-                    note!("the view does not need stream {name}; its files are not read");
-                }
-                continue;
+        for (stream, needed) in project.plan.streams.iter().zip(needs) {
+            let name = &*stream.schema.stream;
+            if !needed && reading.events.iter().any(|given| given.stream == name) {
+                note!("the view does not need stream {name}; its files are not read");
             }
-            let (files, configured) = match files {
-                Some(files) => (files, ','),
-                None => inputs::configured(project, name)?,
-            };
+        }
+        for StreamFiles { stream, files, delimiter } in reading.files(project, needs)? {
+            let schema = &project.plan.streams[stream].schema;
             let options = FileOptions {
                 limits: project.config.limits(),
                 csv: CsvOptions {
                     has_header: !reading.no_header,
-                    delimiter: reading.delimiter(configured)?,
+                    delimiter: reading.delimiter(delimiter)?,
                     ..CsvOptions::default()
                 },
                 rules: rules.get(stream).cloned(),
                 ..FileOptions::default()
             };
-            sources.streams.push((stream, name.to_string()));
+            sources.streams.push((stream, schema.stream.to_string()));
             for path in &files {
                 let partition = partition(stream, &path.to_string_lossy());
                 let origin = Origin::open(path, partition, schema.clone(), &options, threads)?;

@@ -23,16 +23,20 @@ pub struct Summary {
     pub streams: BTreeMap<usize, StreamSummary>,
     /// A file of rows that were asked for: how many there are, and how many cannot be read.
     pub asked: Option<(PathBuf, (u64, u64))>,
+    /// How many records of the log were read, if it was.
+    pub log_records: Option<u64>,
     pub rows: u64,
     pub took: Duration,
+    /// Whether an earlier run has read the events.
+    pub is_resumed: bool,
 }
 
 #[derive(Debug)]
 pub struct StreamSummary {
-    name: String,
+    pub(super) name: String,
     pub counts: Counts,
     /// Dead letters by reason, those of the future included.
-    dead: BTreeMap<&'static str, u64>,
+    pub(super) dead: BTreeMap<String, u64>,
 }
 
 impl StreamSummary {
@@ -58,9 +62,9 @@ impl Summary {
         decoded.dead.iter().for_each(|letter| self.dead(stream, letter.reason.name()));
     }
 
-    pub fn dead(&mut self, stream: usize, reason: &'static str) {
+    pub fn dead(&mut self, stream: usize, reason: &str) {
         if let Some(stream) = self.streams.get_mut(&stream) {
-            *stream.dead.entry(reason).or_default() += 1;
+            *stream.dead.entry(reason.to_owned()).or_default() += 1;
         }
     }
 
@@ -70,20 +74,25 @@ impl Summary {
         if let Some(stream) = self.streams.get_mut(&stream) {
             stream.counts = counts;
             if counts.future > 0 {
-                stream.dead.insert(Refusal::Future.name(), counts.future);
+                stream.dead.insert(Refusal::Future.name().to_owned(), counts.future);
             }
         }
     }
 
     pub fn print(&self, view: &str, output: &Path, letters: Option<&Path>) -> Result<(), Failure> {
         let events: u64 = self.streams.values().map(StreamSummary::records).sum();
+        let took = duration(self.took);
+        // A rate of events that this run has not read would mean nothing.
+        let took = if self.is_resumed {
+            format!("which an earlier run has read, in {took}")
+        } else {
+            format!("in {took} ({} events/s)", grouped(rate(events, self.took)))
+        };
         say!(
-            "{}: {} rows of view {view} from {} events in {} ({} events/s)",
+            "{}: {} rows of view {view} from {} events {took}",
             output.display(),
             grouped(self.rows),
             grouped(events),
-            duration(self.took),
-            grouped(rate(events, self.took)),
         )?;
         for stream in self.streams.values() {
             let Counts { applied, duplicate, late, .. } = stream.counts;
@@ -153,6 +162,7 @@ impl Summary {
             "asked": self.asked.as_ref().map(|(path, (rows, dead))| {
                 json!({ "file": path.display().to_string(), "rows": rows, "dead": dead })
             }),
+            "resumed": self.is_resumed,
             "dead_letters": letters.map(|p| p.display().to_string()),
         });
         say!("{all}")

@@ -14,6 +14,7 @@ mod model;
 mod payments;
 mod program;
 mod project;
+mod resume;
 mod rows;
 mod run;
 mod training_set;
