@@ -126,6 +126,8 @@ pub(crate) struct Progress {
     /// Behind the last record that is in a Parquet file.
     pub exported: AtomicU64,
     pub bytes: AtomicU64,
+    /// Why decisions cannot be written as Parquet at the moment.
+    pub export_failure: Mutex<Option<String>>,
     /// Why nothing is logged any more.
     pub failed: OnceLock<String>,
     /// The writer has ended.
@@ -136,6 +138,12 @@ impl Progress {
     pub fn fail(&self, cause: &str) {
         if self.failed.set(cause.to_owned()).is_ok() {
             tracing::error!(cause, "decisions can no longer be logged");
+        }
+    }
+
+    pub fn set_export_failure(&self, failure: Option<String>) {
+        if let Ok(mut last) = self.export_failure.lock() {
+            *last = failure;
         }
     }
 }
@@ -208,9 +216,15 @@ impl Ledger {
         }
     }
 
-    /// Bytes of the log.
+    /// Bytes of the log. More than it may have while [`Ledger::export_failure`] lasts: what is in no
+    /// file yet is not removed.
     pub fn bytes(&self) -> u64 {
         self.progress.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Why closed segments cannot be written as Parquet at the moment; it is tried again.
+    pub fn export_failure(&self) -> Option<String> {
+        self.progress.export_failure.lock().map_or(None, |failure| failure.clone())
     }
 }
 

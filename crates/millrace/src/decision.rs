@@ -140,6 +140,8 @@ impl From<LedgerError> for Failure {
             | LedgerError::Run { .. }
             | LedgerError::File(_)
             | LedgerError::Io { .. }
+            | LedgerError::Disk(_)
+            | LedgerError::Note { .. }
             | LedgerError::Thread(_)
             | LedgerError::Past(_) => Failure::environment(error),
         }
