@@ -152,6 +152,13 @@ fn decisions(page: &mut Page, service: &Service) {
             "1 while decisions are logged.",
             is_logged,
         );
+        let is_exported = u8::from(ledger.export_failure().is_none());
+        page.single(
+            "millrace_decisions_exported",
+            "gauge",
+            "1 while closed parts of the decision log are written as Parquet; else it grows.",
+            is_exported,
+        );
     }
 }
 

@@ -47,6 +47,14 @@ pub struct Recomputed {
     pub obstacles: Vec<Obstacle>,
 }
 
+impl Recomputed {
+    /// Values, scores and outcomes that there are to compare: none of a decision that is refused now.
+    fn compared(&self) -> u64 {
+        let scores = self.scores.iter().chain(&self.shadows).flatten().count();
+        (self.vector.len() + scores + usize::from(self.outcome.is_some())) as u64
+    }
+}
+
 /// Recomputes decisions of a data directory, whose definitions and models are these.
 #[derive(Debug)]
 pub struct Auditor {
@@ -111,6 +119,7 @@ impl Auditor {
                 self.one(entry, &mut audit, &mut stragglers);
             }
         }
+        audit.unreadable = entries.unreadable().clone();
         Ok(audit)
     }
 
@@ -120,7 +129,7 @@ impl Auditor {
             return;
         }
         let (recomputed, differences) = self.recompute(&entry);
-        audit.count(&entry, &recomputed.obstacles, &differences);
+        audit.count(&entry, &recomputed, &differences);
     }
 
     /// Decides again, as far as that can be done, and tells every difference. The entry must not lie

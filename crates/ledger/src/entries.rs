@@ -8,6 +8,7 @@ use millrace_store::{Disk, LogName, LogReader, Offset, StoreError};
 
 use crate::error::LedgerError;
 use crate::forms::DecisionForm;
+use crate::id::DecisionId;
 use crate::record::{Head, Record};
 use crate::run::Run;
 
@@ -44,6 +45,29 @@ pub struct Entries {
     reader: LogReader,
     runs: BTreeMap<u64, Arc<Run>>,
     first: u64,
+    unreadable: Unreadable,
+}
+
+/// What was passed over, because it could not be read: one bad record says nothing of the others.
+/// Which decisions these were, and when, cannot be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unreadable {
+    pub records: u64,
+    /// Parts of the log that were passed over to their end, of which nobody knows how many records
+    /// they had.
+    pub open_ends: u64,
+    /// What was wrong with the first, where it is, and what to do.
+    pub first: Option<String>,
+}
+
+impl Unreadable {
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    fn note(&mut self, error: &LedgerError) {
+        self.first.get_or_insert_with(|| error.to_string());
+    }
 }
 
 impl Entries {
@@ -58,7 +82,7 @@ impl Entries {
     pub(crate) fn open_at(disk: Arc<dyn Disk>, from: Offset) -> Result<Entries, LedgerError> {
         let runs = read_runs(&disk)?;
         let (reader, first) = open_kept(&disk, &LogName::DECISIONS, from)?;
-        Ok(Entries { reader, runs, first })
+        Ok(Entries { reader, runs, first, unreadable: Unreadable::default() })
     }
 
     /// Starts of servers, by number.
@@ -71,10 +95,15 @@ impl Entries {
         self.first
     }
 
-    /// The next decision; `None` at the end.
+    /// What was passed over so far.
+    pub fn unreadable(&self) -> &Unreadable {
+        &self.unreadable
+    }
+
+    /// The next decision; `None` at the end. What cannot be read is counted, and passed over.
     ///
     /// # Errors
-    /// For one that cannot be read.
+    /// When the disk fails.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, LedgerError> {
         self.next_matching(|_| true)
     }
@@ -87,7 +116,42 @@ impl Entries {
         self.next_matching(|head| period.contains(head.decided_at))
     }
 
-    pub(crate) fn next_matching(
+    /// The decision of this id, of those that were not read yet.
+    ///
+    /// # Errors
+    /// As [`Entries::next_entry`].
+    pub fn find(&mut self, id: DecisionId) -> Result<Option<Entry>, LedgerError> {
+        self.next_matching(|head| head.id == id)
+    }
+
+    fn next_matching(
+        &mut self,
+        is_wanted: impl Fn(&Head) -> bool,
+    ) -> Result<Option<Entry>, LedgerError> {
+        loop {
+            match self.next_or_fail(&is_wanted) {
+                Err(error @ (LedgerError::Record { .. } | LedgerError::NoRun { .. })) => {
+                    self.unreadable.records += 1;
+                    self.unreadable.note(&error);
+                }
+                // The reader goes on where the next segment begins.
+                Err(LedgerError::Store(error)) if is_damage(&error) => {
+                    match self.reader.skip_segment() {
+                        (from, Some(to)) => self.unreadable.records += to.0.saturating_sub(from.0),
+                        (_, None) => self.unreadable.open_ends += 1,
+                    }
+                    self.unreadable.note(&LedgerError::Store(error));
+                }
+                next => return next,
+            }
+        }
+    }
+
+    /// The next decision of which this is true.
+    ///
+    /// # Errors
+    /// For one that cannot be read.
+    pub(crate) fn next_or_fail(
         &mut self,
         is_wanted: impl Fn(&Head) -> bool,
     ) -> Result<Option<Entry>, LedgerError> {
@@ -105,6 +169,12 @@ impl Entries {
         }
         Ok(None)
     }
+}
+
+/// Bytes that are not what was written; a disk that fails is another matter, since it may answer the
+/// next time.
+fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. } | StoreError::MissingRecords { .. })
 }
 
 fn read_runs(disk: &Arc<dyn Disk>) -> Result<BTreeMap<u64, Arc<Run>>, LedgerError> {

@@ -1,5 +1,5 @@
 use millrace_connector::Error as FileError;
-use millrace_store::StoreError;
+use millrace_store::{DiskError, Name, StoreError};
 use millrace_stream::live::{LiveError, PastError};
 use thiserror::Error;
 
@@ -25,6 +25,13 @@ pub enum LedgerError {
     File(#[from] FileError),
     #[error("{path}: {source}")]
     Io { path: String, source: std::io::Error },
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error(
+        "{name} in the data directory does not say how many decisions are in files; write the number \
+         behind the last one that is in the newest file, or remove all files of decisions and write 0"
+    )]
+    Note { name: Name },
     #[error("a thread could not be started: {0}")]
     Thread(std::io::Error),
     #[error(transparent)]

@@ -2,50 +2,59 @@
 //!
 //! A file holds decisions of one name and one start of a server, so that its columns have the types
 //! of one definition; `FIRST` is the number of its first decision. Which decisions are in files
-//! already is said by `decision-files/exported`, written after them: what an end in between leaves
-//! behind is written over.
+//! already is noted in `decision-files/.exported`, after them: what an end in between leaves behind
+//! is written over, since the same decisions make a file of the same name.
+//!
+//! What is in no file yet is never removed from the log, and a record that cannot be read stops the
+//! export there: to go on behind it would remove the only copy of it with its segment.
+
+mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millrace_connector::{RowWriter, WriteOptions};
-use millrace_event::{Column, Mark, State, Type, Value};
-use millrace_store::{Disk, Offset};
+use millrace_store::disk::{read_start, replace};
+use millrace_store::{Disk, Folder, Name, Offset};
 
-use crate::entries::{Entries, Entry};
+use crate::entries::Entries;
 use crate::error::LedgerError;
-use crate::forms::DecisionForm;
 use crate::writer::LedgerSettings;
+use table::Table;
 
-/// The folder in the data directory.
-pub(crate) const FOLDER: &str = "decision-files";
-const EXPORTED: &str = "exported";
 /// Decisions held at once, and the most in one file.
 const ROWS_MAX: usize = 65_536;
+/// About how many bytes they may take: wide vectors make fewer rows.
+const BYTES_MAX: usize = 64 << 20;
+/// The note is one number.
+const NOTE_BYTES_MAX: usize = 64;
+
+/// By the name of the decision and the start of the server.
+type Tables = BTreeMap<(String, u64), Table>;
 
 #[derive(Debug)]
 pub(crate) struct Exporter {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
+    /// Of all files.
     bytes_max: u64,
+    /// Of what is held at once.
+    held_max: usize,
     exported: u64,
+    /// Whether there may be more files than there should.
+    is_untrimmed: bool,
 }
 
 impl Exporter {
     pub fn open(disk: Arc<dyn Disk>, settings: &LedgerSettings) -> Result<Exporter, LedgerError> {
-        let folder = settings.dir.join(FOLDER);
-        let path = folder.join(EXPORTED);
-        let exported = match std::fs::read_to_string(&path) {
-            // From 0 on, decisions would be in two files: nobody but a person can tell.
-            Ok(text) => text.trim().parse().map_err(|_| failed(&path)(unreadable()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-            Err(error) => return Err(failed(&path)(error)),
-        };
+        let folder = settings.dir.join(Folder::DECISION_FILES.as_str());
+        let exported = noted(&*disk)?;
         remove_unfinished(&folder)?;
-        Ok(Exporter { disk, folder, bytes_max: settings.bytes_max, exported })
+        let bytes_max = settings.bytes_max;
+        let held_max = BYTES_MAX;
+        Ok(Exporter { disk, folder, bytes_max, held_max, exported, is_untrimmed: true })
     }
 
     /// Behind the last decision that is in a file.
@@ -56,35 +65,56 @@ impl Exporter {
     /// Writes files of all decisions before this one.
     pub fn export(&mut self, to: u64) -> Result<(), LedgerError> {
         while self.exported < to {
-            let mut entries = Entries::open_at(Arc::clone(&self.disk), Offset(self.exported))?;
-            let mut tables: BTreeMap<(String, u64), Table> = BTreeMap::new();
-            let (mut rows, mut next) = (0, to);
-            while let Some(entry) = entries.next_entry()? {
-                if entry.offset >= to || rows == ROWS_MAX {
-                    next = entry.offset.min(to);
-                    break;
-                }
-                let key = (entry.form().name.clone(), entry.record.run);
-                tables.entry(key).or_insert_with(|| Table::new(&entry)).push(&entry);
-                rows += 1;
-            }
+            let (tables, next) = self.read(to)?;
             for ((name, _), table) in &tables {
-                table.write(&self.folder.join(name))?;
+                table.write(&self.folder_of(name)?)?;
             }
             self.note(next)?;
         }
-        self.trim()
+        if self.is_untrimmed {
+            self.trim()?;
+            self.is_untrimmed = false;
+        }
+        Ok(())
+    }
+
+    /// As many decisions as may be held, by name and start, and the first that is not among them.
+    fn read(&self, to: u64) -> Result<(Tables, u64), LedgerError> {
+        let mut entries = Entries::open_at(Arc::clone(&self.disk), Offset(self.exported))?;
+        let mut tables = Tables::new();
+        let (mut rows, mut bytes, mut next) = (0, 0, self.exported);
+        while next < to && rows < ROWS_MAX && bytes < self.held_max {
+            let entry = match entries.next_or_fail(|_| true) {
+                Ok(Some(entry)) => entry,
+                Ok(None) => return Ok((tables, to)),
+                // It is told when all before it is in files.
+                Err(_) if rows > 0 => return Ok((tables, next)),
+                Err(error) => return Err(error),
+            };
+            let key = (entry.form().name.clone(), entry.record.run);
+            tables.entry(key).or_insert_with(|| Table::new(&entry)).push(&entry);
+            rows += 1;
+            bytes += Table::bytes_of(&entry);
+            next = entry.offset + 1;
+        }
+        Ok((tables, next))
+    }
+
+    /// The folder of a decision, whose entry is durable before anything is noted as being in it.
+    fn folder_of(&self, name: &str) -> Result<PathBuf, LedgerError> {
+        let of_name = self.folder.join(name);
+        if !of_name.is_dir() {
+            self.disk.create_folder(&Folder::DECISION_FILES)?;
+            std::fs::create_dir_all(&of_name).map_err(failed(&of_name))?;
+            self.disk.sync_folder(&Folder::DECISION_FILES)?;
+        }
+        Ok(of_name)
     }
 
     fn note(&mut self, exported: u64) -> Result<(), LedgerError> {
-        std::fs::create_dir_all(&self.folder).map_err(failed(&self.folder))?;
-        let (path, new) = (self.folder.join(EXPORTED), self.folder.join("exported.tmp"));
-        let mut file = File::create(&new).map_err(failed(&new))?;
-        writeln!(file, "{exported}").and_then(|()| file.sync_all()).map_err(failed(&new))?;
-        std::fs::rename(&new, &path).map_err(failed(&path))?;
-        let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
-        synced.map_err(failed(&self.folder))?;
+        write_note(&*self.disk, exported)?;
         self.exported = exported;
+        self.is_untrimmed = true;
         Ok(())
     }
 
@@ -106,10 +136,35 @@ impl Exporter {
     }
 }
 
-fn unreadable() -> std::io::Error {
-    let what = "it does not say how many decisions are in files; write the number behind the last \
-                one that is in the newest file, or remove all files of decisions and write 0";
-    std::io::Error::new(std::io::ErrorKind::InvalidData, what)
+/// The number that is noted, also under the name that it had before: it is moved, since a decision
+/// of that name needs the place for its folder.
+fn noted(disk: &dyn Disk) -> Result<u64, LedgerError> {
+    let names = disk.list(&Folder::DECISION_FILES)?;
+    let is_there = |name: &Name| names.iter().any(|file| file == name.file());
+    let read = |name: &Name| {
+        let bytes = read_start(disk, name, NOTE_BYTES_MAX)?;
+        let text = String::from_utf8_lossy(&bytes);
+        // From 0 on, decisions would be in two files: nobody but a person can tell.
+        let number = text.trim().parse::<u64>();
+        number.map_err(|_| LedgerError::Note { name: name.clone() })
+    };
+    let noted = if is_there(&Name::EXPORTED) { Some(read(&Name::EXPORTED)?) } else { None };
+    if !is_there(&Name::EXPORTED_BEFORE) {
+        return Ok(noted.unwrap_or(0));
+    }
+    let number = match noted {
+        Some(number) => number,
+        None => read(&Name::EXPORTED_BEFORE)?,
+    };
+    write_note(disk, number)?;
+    disk.remove(&Name::EXPORTED_BEFORE)?;
+    disk.sync_folder(&Folder::DECISION_FILES)?;
+    Ok(number)
+}
+
+fn write_note(disk: &dyn Disk, exported: u64) -> Result<(), LedgerError> {
+    disk.create_folder(&Folder::DECISION_FILES)?;
+    Ok(replace(disk, &Name::EXPORTED, format!("{exported}\n").as_bytes())?)
 }
 
 /// Removes what an end in the middle of a file left. Nobody else writes here: the data directory
@@ -148,106 +203,4 @@ fn files_in(folder: &Path, ending: &str) -> Result<Vec<(String, u64, PathBuf)>, 
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> LedgerError {
     move |source| LedgerError::Io { path: path.display().to_string(), source }
-}
-
-/// The rows of one file.
-struct Table {
-    first: u64,
-    form: DecisionForm,
-    columns: Vec<(String, Type, Column)>,
-    rows: usize,
-}
-
-impl Table {
-    fn new(entry: &Entry) -> Table {
-        let form = entry.form().clone();
-        let mut columns: Vec<(String, Type)> = vec![
-            ("id".to_owned(), Type::String),
-            ("decided_at".to_owned(), Type::Timestamp),
-            ("outcome".to_owned(), Type::String),
-            ("reason".to_owned(), Type::String),
-            ("rule".to_owned(), Type::Int),
-            ("frontier".to_owned(), Type::Int),
-            ("definition".to_owned(), Type::String),
-            ("view_definition".to_owned(), Type::String),
-        ];
-        for (kind, models) in [("score", &form.scores), ("shadow", &form.shadows)] {
-            for model in models {
-                columns.push((format!("{kind}__{}", model.name), Type::Float));
-                columns.push((format!("{kind}_raw__{}", model.name), Type::Float));
-                columns.push((format!("{kind}_model__{}", model.name), Type::String));
-            }
-        }
-        columns.extend(form.groups.iter().map(|g| (format!("age__{g}"), Type::Duration)));
-        columns.extend(form.fields.iter().map(|f| (format!("event__{}", f.name), f.ty.clone())));
-        for column in &form.columns {
-            columns.push((format!("vector__{}", column.name), column.ty.clone()));
-            columns.push((format!("state__{}", column.name), Type::String));
-        }
-        let empty = |(name, ty): (String, Type)| {
-            let column = Column::new(ty.physical());
-            (name, ty, column)
-        };
-        let columns = columns.into_iter().map(empty).collect();
-        Table { first: entry.offset, form, columns, rows: 0 }
-    }
-
-    /// In the order of [`Table::new`].
-    fn push(&mut self, entry: &Entry) {
-        let record = &entry.record;
-        let form = &self.form;
-        let mut columns = self.columns.iter_mut().map(|(_, _, column)| column);
-        let mut push = |value: Value| {
-            if let Some(column) = columns.next() {
-                column.push(&value, State::Ok);
-            }
-        };
-        push(Value::text(&record.id.to_string()));
-        push(Value::Timestamp(record.decided_at));
-        push(Value::text(record.outcome.name()));
-        push(Value::text(form.reason(record.rule)));
-        push(record.rule.map_or(Value::Null, |rule| Value::Int(rule as i64)));
-        push(Value::Int(i64::try_from(record.frontier).unwrap_or(i64::MAX)));
-        push(Value::text(&form.hash));
-        push(Value::text(&form.view_hash));
-        let scores = form.scores.iter().zip(&record.scores);
-        for (model, score) in scores.chain(form.shadows.iter().zip(&record.shadows)) {
-            for number in [score.value, score.raw] {
-                if let Some(column) = columns.next() {
-                    column.push_float(number, Mark::OK);
-                }
-            }
-            if let Some(column) = columns.next() {
-                column.push(&Value::text(&model.hash), State::Ok);
-            }
-        }
-        for age in &record.ages {
-            if let Some(column) = columns.next() {
-                column.push(&Value::Duration(*age), State::Ok);
-            }
-        }
-        for (cell, column) in record.event.iter().zip(columns.by_ref()) {
-            column.append(cell);
-        }
-        for cell in &record.vector {
-            if let Some(column) = columns.next() {
-                column.append(cell);
-            }
-            if let Some(column) = columns.next() {
-                column.push(&Value::text(cell.mark(0).state().name()), State::Ok);
-            }
-        }
-        self.rows += 1;
-    }
-
-    fn write(&self, folder: &Path) -> Result<(), LedgerError> {
-        std::fs::create_dir_all(folder).map_err(failed(folder))?;
-        let path = folder.join(format!("{:020}.parquet", self.first));
-        let declared: Vec<(&str, Type)> =
-            self.columns.iter().map(|(name, ty, _)| (name.as_str(), ty.clone())).collect();
-        let mut writer = RowWriter::create(&path, &declared, WriteOptions::default())?;
-        let columns: Vec<&Column> = self.columns.iter().map(|(_, _, column)| column).collect();
-        writer.write(&columns, 0..self.rows)?;
-        Ok(writer.finish()?)
-    }
 }

@@ -27,6 +27,7 @@ pub(crate) fn start(
     progress.exported.store(exporter.exported(), Ordering::Relaxed);
     let (syncs, exports) = (Arc::clone(progress), Arc::clone(progress));
     let (disk, every) = (Arc::clone(disk), settings.sync_every);
+    let bytes_max = settings.bytes_max;
     Ok(vec![
         spawn("decision-sync", progress, move || {
             while is_open(&syncs, every) {
@@ -41,14 +42,37 @@ pub(crate) fn start(
             let mut wait = EXPORT_EVERY;
             while is_open(&exports, wait) {
                 wait = EXPORT_EVERY;
-                if let Err(error) = exporter.export(exports.segment.load(Ordering::Relaxed)) {
-                    tracing::error!(%error, "decisions could not be written as Parquet; later again");
+                let exported = exporter.export(exports.segment.load(Ordering::Relaxed));
+                if let Err(error) = &exported {
+                    warn_of(error, &exports, bytes_max);
                     wait = EXPORT_EVERY * FAILED_WAIT;
                 }
+                exports.set_export_failure(exported.err().map(|error| error.to_string()));
                 exports.exported.store(exporter.exported(), Ordering::Relaxed);
             }
         })?,
     ])
+}
+
+/// What is in no file yet is never removed, so that the log grows beyond its limit meanwhile.
+fn warn_of(error: &LedgerError, progress: &Progress, bytes_max: u64) {
+    let bytes = progress.bytes.load(Ordering::Relaxed);
+    if bytes > bytes_max {
+        tracing::error!(
+            %error,
+            bytes,
+            bytes_max,
+            "decisions could not be written as Parquet, and their log is longer than \
+             storage.decisions_max, for none is removed before it is in a file; mend the cause: it is \
+             tried again in half a minute"
+        );
+    } else {
+        tracing::error!(
+            %error,
+            "decisions could not be written as Parquet; mend the cause, or their log grows beyond \
+             storage.decisions_max: it is tried again in half a minute"
+        );
+    }
 }
 
 /// Sleeps; whether there is more to do.

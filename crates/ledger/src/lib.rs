@@ -27,11 +27,11 @@ mod writer;
 
 pub use audit::{Audit, Auditor, Obstacle, Recomputed, Tally};
 pub use comparison::{Difference, Part, cell_text, outcome_text, score_text};
-pub use entries::{Entries, Entry, Period};
+pub use entries::{Entries, Entry, Period, Unreadable};
 pub use error::LedgerError;
 pub use forms::{DecisionForm, FieldForm, ModelForm, RuleForm};
 pub use id::{DecisionId, Ids};
 pub use record::{Record, RecordError};
-pub use report::{Challenge, DayRow, Report, ScoreSpread, is_amount};
+pub use report::{Amount, Challenge, DayRow, Report, ScoreSpread, is_amount};
 pub use run::Run;
 pub use writer::{Ledger, LedgerSettings, NotLogged, Written, note_start};

@@ -18,7 +18,7 @@
 //! Integers are little-endian but the id; columns are as in a batch (see `docs/reference/formats.md`).
 
 use millrace_event::{CodecError, Column, EventTime, Physical, Span, Type};
-use millrace_feature::plan::Outcome;
+use millrace_feature::plan::{Decision, Outcome};
 use millrace_serving::model::Score;
 use thiserror::Error;
 
@@ -80,12 +80,12 @@ impl Record {
         let mut out = Vec::with_capacity(256 + 32 * (self.event.len() + self.vector.len()));
         out.push(VERSION);
         out.extend_from_slice(&self.run.to_le_bytes());
-        out.extend_from_slice(&(self.decision as u16).to_le_bytes());
+        out.extend_from_slice(&index(self.decision).to_le_bytes());
         out.extend_from_slice(&self.id.0.to_be_bytes());
         out.extend_from_slice(&self.decided_at.0.to_le_bytes());
         out.extend_from_slice(&self.frontier.to_le_bytes());
         out.push(outcome_code(self.outcome));
-        out.extend_from_slice(&self.rule.map_or(NO_RULE, |rule| rule as u16).to_le_bytes());
+        out.extend_from_slice(&self.rule.map_or(NO_RULE, index).to_le_bytes());
         put_count(&mut out, self.ages.len());
         self.ages.iter().for_each(|age| out.extend_from_slice(&age.0.to_le_bytes()));
         for scores in [&self.scores, &self.shadows] {
@@ -99,7 +99,8 @@ impl Record {
             let at = out.len();
             out.extend_from_slice(&[0; 4]);
             columns.iter().for_each(|column| column.encode(&mut out));
-            let length = (out.len() - at - 4) as u32;
+            let length = u32::try_from(out.len() - at - 4);
+            let length = length.expect("a body is far smaller, and so is what a view computes");
             if let Some(place) = out.get_mut(at..at + 4) {
                 place.copy_from_slice(&length.to_le_bytes());
             }
@@ -173,10 +174,25 @@ impl Head {
     }
 }
 
-/// There are never so many models, groups or rules: the language has limits far below.
-fn put_count(out: &mut Vec<u8>, count: usize) {
-    out.extend_from_slice(&(count as u16).to_le_bytes());
+/// Of a decision or a rule; never [`NO_RULE`].
+fn index(of: usize) -> u16 {
+    u16::try_from(of).expect("a project has at most 4,096 decisions, of as many rules")
 }
+
+fn put_count(out: &mut Vec<u8>, count: usize) {
+    let count = u16::try_from(count);
+    let count = count.expect("a decision has at most 64 models, on a view of at most 4,096 groups");
+    out.extend_from_slice(&count.to_le_bytes());
+}
+
+/// The limits of the language are what makes the casts above safe.
+const _: () = {
+    let most = NO_RULE as usize;
+    assert!(Decision::DECISIONS_MAX < most);
+    assert!(Decision::RULES_MAX < most);
+    assert!(Decision::MODELS_MAX < most);
+    assert!(Decision::GROUPS_MAX < most);
+};
 
 struct Reader<'a>(&'a [u8]);
 

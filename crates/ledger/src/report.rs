@@ -16,12 +16,25 @@ use millrace_serving::model::Score;
 use crate::entries::Entry;
 use crate::forms::{DecisionForm, hex};
 
+/// Where the money of a decision is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Nobody asked for money.
+    NotAsked,
+    /// The index of a field of the event.
+    Field(usize),
+    /// The event had no such field when this was decided.
+    NoField,
+}
+
 /// The report on one decision.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub decisions: u64,
     /// Taken under another definition of the decision: counted, and not tried again.
     pub other_definition: u64,
+    /// Without an amount, or without a field for it: they add no money.
+    pub without_money: u64,
     /// By day, in UTC, as the decisions were.
     pub days: BTreeMap<i64, DayRow>,
     /// By the name of a model.
@@ -57,10 +70,16 @@ pub struct Challenge {
 }
 
 impl Report {
-    /// `amount` is the index of a field of the event; `decision` is as it is defined now.
-    pub fn count(&mut self, entry: &Entry, decision: Option<&Decision>, amount: Option<usize>) {
+    /// `decision` is as it is defined now.
+    pub fn count(&mut self, entry: &Entry, decision: Option<&Decision>, amount: Amount) {
         let (record, form) = (&entry.record, entry.form());
-        let money = amount.map_or(0, |field| self.money(form, &record.event, field));
+        let money = match amount {
+            Amount::NotAsked => Some(0),
+            Amount::Field(field) => self.money(form, &record.event, field),
+            Amount::NoField => None,
+        };
+        self.without_money += u64::from(money.is_none());
+        let money = money.unwrap_or(0);
         let day = record.decided_at.0.div_euclid(Span::days(1).0);
         self.decisions += 1;
         self.days.entry(day).or_default().add(record.outcome, money);
@@ -109,9 +128,9 @@ impl Report {
         mantissa
     }
 
-    fn money(&mut self, form: &DecisionForm, event: &[Column], field: usize) -> i128 {
-        let Some((cell, of)) = event.get(field).zip(form.fields.get(field)) else { return 0 };
-        match cell.value(0, &of.ty) {
+    fn money(&mut self, form: &DecisionForm, event: &[Column], field: usize) -> Option<i128> {
+        let (cell, of) = event.get(field).zip(form.fields.get(field))?;
+        Some(match cell.value(0, &of.ty) {
             Value::Int(n) => self.at_one_scale(i128::from(n), 0),
             Value::Decimal { mantissa, scale } => self.at_one_scale(i128::from(mantissa), scale),
             Value::Null
@@ -121,8 +140,8 @@ impl Report {
             | Value::Timestamp(_)
             | Value::Duration(_)
             | Value::List(_)
-            | Value::Map(_) => 0,
-        }
+            | Value::Map(_) => return None,
+        })
     }
 }
 

@@ -79,3 +79,23 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A start with these decisions, and nothing before it.
+    pub(crate) fn run(decisions: Vec<DecisionForm>) -> Run {
+        Run {
+            version: VERSION,
+            started_at: 0,
+            frontier: 0,
+            history_micros: 0,
+            epoch: 0,
+            definitions: String::new(),
+            started_empty: Vec::new(),
+            backfilled: Vec::new(),
+            decisions,
+        }
+    }
+}

@@ -78,8 +78,32 @@ pub enum NotLogged {
 pub type Written = Box<dyn FnOnce(Result<(), NotLogged>) + Send>;
 
 enum Message {
-    Record { record: Vec<u8>, written: Written },
+    Record { record: Vec<u8>, answer: Answer },
     Close,
+}
+
+/// Sees to it that whoever waits is told once: a record that is dropped unwritten, because the
+/// writer ended before it or panicked, was not logged.
+struct Answer(Option<Written>);
+
+impl Answer {
+    fn tell(mut self, result: Result<(), NotLogged>) {
+        if let Some(written) = self.0.take() {
+            written(result);
+        }
+    }
+
+    fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(written) = self.0.take() {
+            written(Err(NotLogged::Closed));
+        }
+    }
 }
 
 /// A handle to the writer; cheap to clone.
@@ -102,6 +126,8 @@ pub(crate) struct Progress {
     /// Behind the last record that is in a Parquet file.
     pub exported: AtomicU64,
     pub bytes: AtomicU64,
+    /// Why decisions cannot be written as Parquet at the moment.
+    pub export_failure: Mutex<Option<String>>,
     /// Why nothing is logged any more.
     pub failed: OnceLock<String>,
     /// The writer has ended.
@@ -112,6 +138,12 @@ impl Progress {
     pub fn fail(&self, cause: &str) {
         if self.failed.set(cause.to_owned()).is_ok() {
             tracing::error!(cause, "decisions can no longer be logged");
+        }
+    }
+
+    pub fn set_export_failure(&self, failure: Option<String>) {
+        if let Ok(mut last) = self.export_failure.lock() {
+            *last = failure;
         }
     }
 }
@@ -161,11 +193,16 @@ impl Ledger {
         if bytes > max {
             return Err(NotLogged::TooLarge { bytes, max });
         }
-        let message = Message::Record { record, written };
-        self.sender.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => NotLogged::Busy,
-            TrySendError::Disconnected(_) => NotLogged::Closed,
-        })
+        let message = Message::Record { record, answer: Answer(Some(written)) };
+        let (message, why) = match self.sender.try_send(message) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(message)) => (message, NotLogged::Busy),
+            Err(TrySendError::Disconnected(message)) => (message, NotLogged::Closed),
+        };
+        if let Message::Record { answer, .. } = message {
+            answer.forget();
+        }
+        Err(why)
     }
 
     /// Whether decisions are logged.
@@ -179,9 +216,15 @@ impl Ledger {
         }
     }
 
-    /// Bytes of the log.
+    /// Bytes of the log. More than it may have while [`Ledger::export_failure`] lasts: what is in no
+    /// file yet is not removed.
     pub fn bytes(&self) -> u64 {
         self.progress.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Why closed segments cannot be written as Parquet at the moment; it is tried again.
+    pub fn export_failure(&self) -> Option<String> {
+        self.progress.export_failure.lock().map_or(None, |failure| failure.clone())
     }
 }
 
@@ -212,6 +255,16 @@ pub fn note_start(disk: Arc<dyn Disk>, run: &Run) -> Result<u64, LedgerError> {
     Ok(number)
 }
 
+/// Says that the writer has ended, however it ends: the other threads wait for that.
+struct Closing(Arc<Progress>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        // A second time cannot be.
+        let _ = self.0.closed.set(());
+    }
+}
+
 /// The only one that appends.
 struct Writer {
     log: Log,
@@ -222,7 +275,9 @@ struct Writer {
 }
 
 impl Writer {
+    /// What is still in the queue at the end is told so when the queue is dropped.
     fn run(mut self, queue: &Receiver<Message>) {
+        let _closing = Closing(Arc::clone(&self.progress));
         let mut is_open = true;
         while is_open {
             let mut group = Vec::new();
@@ -231,7 +286,7 @@ impl Writer {
                     let more = queue.try_iter().take(GROUP_MAX - 1);
                     for message in std::iter::once(first).chain(more) {
                         match message {
-                            Message::Record { record, written } => group.push((record, written)),
+                            Message::Record { record, answer } => group.push((record, answer)),
                             Message::Close => is_open = false,
                         }
                     }
@@ -245,11 +300,9 @@ impl Writer {
         if let Err(error) = self.log.close() {
             tracing::error!(%error, "closing the decision log");
         }
-        // A second time cannot be.
-        let _ = self.progress.closed.set(());
     }
 
-    fn write(&mut self, group: Vec<(Vec<u8>, Written)>) {
+    fn write(&mut self, group: Vec<(Vec<u8>, Answer)>) {
         if group.is_empty() {
             return;
         }
@@ -262,12 +315,12 @@ impl Writer {
         }
         look_at(&self.log, &self.progress);
         let failure = self.progress.failed.get();
-        for (_, written) in group {
-            written(failure.map_or(Ok(()), |cause| Err(NotLogged::Failed(cause.clone()))));
+        for (_, answer) in group {
+            answer.tell(failure.map_or(Ok(()), |cause| Err(NotLogged::Failed(cause.clone()))));
         }
     }
 
-    fn append(&mut self, group: &[(Vec<u8>, Written)]) -> Result<(), StoreError> {
+    fn append(&mut self, group: &[(Vec<u8>, Answer)]) -> Result<(), StoreError> {
         for (record, _) in group {
             self.log.append(&[record])?;
         }

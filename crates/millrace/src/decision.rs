@@ -7,12 +7,13 @@ mod report;
 
 use std::sync::Arc;
 
-use millrace_ledger::{Auditor, Ledger, LedgerError, LedgerSettings, Run};
+use millrace_ledger::{Auditor, Ledger, LedgerError, LedgerSettings, Run, Unreadable};
 use millrace_serving::Models;
 use millrace_store::{Access, Disk, FileDisk};
 use millrace_stream::live::{Recovery, now};
 
 use crate::config::did_you_mean;
+use crate::console::{counted, note};
 use crate::exit::Failure;
 use crate::models;
 use crate::project::{DataPlace, Project};
@@ -109,6 +110,26 @@ impl Opened {
     }
 }
 
+/// Tells what of the log was passed over.
+fn note_unreadable(unreadable: &Unreadable) {
+    let Some(first) = &unreadable.first else { return };
+    let records = counted(unreadable.records as usize, "record");
+    let more = match unreadable.open_ends {
+        0 => "",
+        _ => " and the end of it",
+    };
+    note!("{records}{more} of the decision log could not be read, the first because: {first}");
+}
+
+/// The same for programs; `first` is null where all could be read.
+fn unreadable_json(unreadable: &Unreadable) -> serde_json::Value {
+    serde_json::json!({
+        "records": unreadable.records,
+        "open_ends": unreadable.open_ends,
+        "first": unreadable.first,
+    })
+}
+
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Failure {
         match error {
@@ -119,6 +140,8 @@ impl From<LedgerError> for Failure {
             | LedgerError::Run { .. }
             | LedgerError::File(_)
             | LedgerError::Io { .. }
+            | LedgerError::Disk(_)
+            | LedgerError::Note { .. }
             | LedgerError::Thread(_)
             | LedgerError::Past(_) => Failure::environment(error),
         }

@@ -99,6 +99,8 @@ impl Folder {
     /// The data directory itself.
     pub const ROOT: Folder = Folder(Cow::Borrowed(""));
     pub const CHECKPOINTS: Folder = Folder(Cow::Borrowed("checkpoints"));
+    /// Decisions as Parquet, a folder for each name of a decision.
+    pub const DECISION_FILES: Folder = Folder(Cow::Borrowed("decision-files"));
 
     /// Relative to the data directory; empty for the root.
     pub fn as_str(&self) -> &str {
@@ -127,6 +129,14 @@ impl Name {
     pub const KEYS: Name = Name { folder: Folder::ROOT, file: Cow::Borrowed("keys.json") };
     /// The secret that makes the stored HMACs useless without it.
     pub const PEPPER: Name = Name { folder: Folder::ROOT, file: Cow::Borrowed("pepper") };
+
+    /// The number of the first decision that is in no file yet. No decision's folder has this name,
+    /// for no name in the language has a point in it.
+    pub const EXPORTED: Name =
+        Name { folder: Folder::DECISION_FILES, file: Cow::Borrowed(".exported") };
+    /// Where that number was before: a decision may have this name.
+    pub const EXPORTED_BEFORE: Name =
+        Name { folder: Folder::DECISION_FILES, file: Cow::Borrowed("exported") };
 
     pub fn log_segment(log: &LogName, first: Offset) -> Name {
         Name { folder: log.folder(), file: Cow::Owned(format!("{:020}.log", first.0)) }

@@ -75,6 +75,7 @@ codes! {
     BadEvery "bad-every" "An `every` that does not fit its window."
     MissingLimit "missing-limit" "A function that needs a bound, without one."
     GroupLimit "group-limit" "A group with more conditions, arguments or tiles than an engine keeps."
+    DecisionLimit "decision-limit" "More decisions, rules, models or groups of one than a record of the log has place for."
     LastLimit "last-limit" "A `last(e, n)` with an n outside 1 to 1,000."
     MissingPart "missing-part" "A declaration without a part that it needs."
     BadPath "bad-path" "A path that does not lead to a file of the project."

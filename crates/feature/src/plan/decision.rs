@@ -34,6 +34,18 @@ pub struct Decision {
     pub hash: DefinitionHash,
 }
 
+impl Decision {
+    /// Rules of one decision. A record of the decision log has 16 bits for the index of a rule, and
+    /// one value of them for `else`; so for all that is counted here.
+    pub const RULES_MAX: usize = 4_096;
+    /// Models that are scored, and as many in shadow.
+    pub const MODELS_MAX: usize = 64;
+    /// Groups that its view reads.
+    pub const GROUPS_MAX: usize = 4_096;
+    /// Decisions of one project.
+    pub const DECISIONS_MAX: usize = 4_096;
+}
+
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub outcome: Outcome,

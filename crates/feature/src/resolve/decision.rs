@@ -31,7 +31,58 @@ struct Cast {
 impl Resolver<'_> {
     pub fn decisions(&mut self) -> Vec<plan::Decision> {
         let project = self.project;
+        if let Some(beyond) = project.decisions.get(plan::Decision::DECISIONS_MAX) {
+            let what = "a project has at most 4,096 decisions";
+            self.beyond(
+                beyond.name.span,
+                what,
+                "give one decision more rules, or make a second project",
+            );
+        }
         project.decisions.iter().filter_map(|decision| self.decision(decision)).collect()
+    }
+
+    /// What has no place in a record of the decision log.
+    fn beyond(&mut self, span: SourceSpan, what: &str, hint: &str) {
+        self.report.push(Diagnostic::error(Code::DecisionLimit, span, what).hint(hint));
+    }
+
+    /// Says which item is the first beyond a limit.
+    fn within_limits(&mut self, ast: &ast::Decision, view: Option<usize>) {
+        let spans =
+            |kind: fn(&DecisionItem) -> Option<SourceSpan>| ast.items.iter().filter_map(kind);
+        let rule = |item: &DecisionItem| match item {
+            DecisionItem::Rule(rule) => Some(rule.span),
+            DecisionItem::Score(_) | DecisionItem::Shadow(_) | DecisionItem::Else(_) => None,
+        };
+        let score = |item: &DecisionItem| match item {
+            DecisionItem::Score(model) => Some(model.span),
+            DecisionItem::Rule(_) | DecisionItem::Shadow(_) | DecisionItem::Else(_) => None,
+        };
+        let shadow = |item: &DecisionItem| match item {
+            DecisionItem::Shadow(model) => Some(model.span),
+            DecisionItem::Rule(_) | DecisionItem::Score(_) | DecisionItem::Else(_) => None,
+        };
+        let (rules_max, models_max) = (plan::Decision::RULES_MAX, plan::Decision::MODELS_MAX);
+        let rule = spans(rule).nth(rules_max);
+        let score = spans(score).nth(models_max);
+        let shadow = spans(shadow).nth(models_max);
+        if let Some(span) = rule {
+            self.beyond(span, "a decision has at most 4,096 rules", "join conditions with `or`");
+        }
+        if let Some(span) = score {
+            let hint = "score those that a rule names, and the others in another decision";
+            self.beyond(span, "a decision scores at most 64 models", hint);
+        }
+        if let Some(span) = shadow {
+            let hint = "try the others in another decision";
+            self.beyond(span, "a decision has at most 64 shadow models", hint);
+        }
+        let groups = view.map_or(0, |view| self.views[view].view.reads.len());
+        if let Some(name) = ast.view.as_ref().filter(|_| groups > plan::Decision::GROUPS_MAX) {
+            let what = "a decision is on a view that reads at most 4,096 groups";
+            self.beyond(name.span, what, "take fewer groups into the view");
+        }
     }
 
     fn decision(&mut self, ast: &ast::Decision) -> Option<plan::Decision> {
@@ -39,6 +90,7 @@ impl Resolver<'_> {
             Some(name) => self.view_named(name),
             None => None,
         };
+        self.within_limits(ast, view);
         let mut cast = Cast::default();
         for item in &ast.items {
             match item {

@@ -75,6 +75,35 @@ fn groups() {
 }
 
 #[test]
+fn decisions() {
+    let head = format!("{HEAD}n = count() over 1h\n}} view v on s {{ use g }}\n");
+    let rules = |n: usize| "block when n > 1\n".repeat(n);
+    let decision = |items: &str| codes(&format!("{head}decision d on v {{\n{items}else allow\n}}"));
+    assert_eq!(decision(&rules(4_096)), []);
+    assert_eq!(decision(&rules(4_097)), [Code::DecisionLimit]);
+    for role in ["score", "shadow"] {
+        let models = |n: usize| {
+            let model = |n: usize| format!("model m{n} {{ file \"m\" inputs v }}\n");
+            let item = |n: usize| format!("{role} m{n}\n");
+            let models: String = (0..n).map(model).collect();
+            let items: String = (0..n).map(item).collect();
+            codes(&format!("{head}{models}decision d on v {{\n{items}else allow\n}}"))
+        };
+        assert_eq!(models(64), []);
+        assert_eq!(models(65), [Code::DecisionLimit], "{role}");
+    }
+    let corpus =
+        include_str!("../../../../tests/conformance/corpus/diagnostics/decision-limit.mill");
+    assert_eq!(codes(corpus), [Code::DecisionLimit]);
+    let many = |n: usize| {
+        let one = |n: usize| format!("decision d{n} on v {{ else allow }}\n");
+        codes(&format!("{head}{}", (0..n).map(one).collect::<String>()))
+    };
+    assert_eq!(many(4_096), []);
+    assert_eq!(many(4_097), [Code::DecisionLimit]);
+}
+
+#[test]
 fn tests() {
     let test = |n: usize| format!("{HEAD}}} test \"t\" {{ s {{ }} every 1s x {n} from 12:00 }}");
     assert_eq!(codes(&test(100_000)), []);

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use millrace_event::EventTime;
 
-use super::Obstacle;
+use super::{Obstacle, Recomputed};
 use crate::comparison::{Difference, Part};
-use crate::entries::Entry;
+use crate::entries::{Entry, Unreadable};
 use crate::id::DecisionId;
 
 /// Differences of one part that are told one by one.
@@ -27,6 +27,8 @@ pub struct Audit {
     /// Decisions by what stood in the way of them or of a part of them.
     pub obstacles: BTreeMap<Obstacle, u64>,
     pub differences: BTreeMap<Part, Tally>,
+    /// What is in the log and cannot be read; of any decision and of any time.
+    pub unreadable: Unreadable,
     /// Older decisions that are not in the log any more.
     pub removed: u64,
 }
@@ -39,9 +41,9 @@ pub struct Tally {
 }
 
 impl Audit {
-    /// Whether all that was compared agrees.
+    /// Whether all that was compared agrees, and all of the log could be read.
     pub fn is_clean(&self) -> bool {
-        self.differed == 0
+        self.differed == 0 && self.unreadable.is_empty()
     }
 
     /// Whether there were decisions, and nothing could be said of any.
@@ -52,10 +54,10 @@ impl Audit {
     pub(super) fn count(
         &mut self,
         entry: &Entry,
-        obstacles: &[Obstacle],
+        recomputed: &Recomputed,
         differences: &[Difference],
     ) {
-        let (record, form) = (&entry.record, entry.form());
+        let (record, obstacles) = (&entry.record, &recomputed.obstacles);
         self.decisions += 1;
         for obstacle in obstacles {
             *self.obstacles.entry(obstacle.clone()).or_default() += 1;
@@ -63,10 +65,7 @@ impl Audit {
         let is_part =
             |o: &Obstacle| matches!(o, Obstacle::Model { .. } | Obstacle::Decision { .. });
         let is_compared = obstacles.iter().all(is_part);
-        if is_compared {
-            let all = form.columns.len() + form.scores.len() + form.shadows.len() + 1;
-            self.compared += (all - obstacles.len().min(all)) as u64;
-        }
+        self.compared += recomputed.compared();
         for difference in differences {
             let tally = self.differences.entry(difference.part.clone()).or_default();
             tally.count += 1;

@@ -1,9 +1,12 @@
 //! What an audit finds, and what it says of what it cannot make again.
 
-use millrace_event::{Span, Value};
-use millrace_ledger::{Obstacle, Part, Period};
+use std::sync::Arc;
 
-use crate::world::{TEXT, World, audit, auditor, before, entries};
+use millrace_event::{Span, Value};
+use millrace_ledger::{Entries, Obstacle, Part, Period};
+use millrace_store::{LogName, MemoryDisk, Name, Offset};
+
+use crate::world::{TEXT, World, as_disk, audit, auditor, before, entries};
 
 fn obstacles(audit: &millrace_ledger::Audit) -> Vec<(String, u64)> {
     audit.obstacles.iter().map(|(o, n)| (o.to_string(), *n)).collect()
@@ -164,4 +167,72 @@ fn a_group_that_started_empty_is_not_compared() {
     assert_eq!((found.differed, found.not_recomputed), (0, 3), "{told:?}");
     let empty = "features `velocity` were new or changed, and had started empty".to_owned();
     assert!(told.contains(&(empty, 2)), "{told:?}");
+}
+
+#[test]
+fn a_decision_that_is_refused_now_adds_nothing_that_was_compared() {
+    let text = TEXT.replace("fresh 1h, else default", "fresh 1h, else refuse");
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let mut world = World::on(MemoryDisk::new(), &text, folder, |_| {});
+    world.pay("a", 1_000, Span(0));
+    let mut record = world.decide("authorise", "a", 500);
+    record.ages = vec![Span::hours(2)];
+    world.log(&record);
+    let (disk, _) = world.close();
+    let found = audit(&disk, &text);
+    assert_eq!((found.agreed, found.differed, found.compared), (1, 1, 7), "{found:?}");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_ends_nothing() {
+    let mut world = World::new();
+    world.pay("a", 1_000, Span(0));
+    let first = world.decide("authorise", "a", 500);
+    // Of a start that nobody knows, and of a decision that its start does not have.
+    let lost = millrace_ledger::Record { run: 99, ..first.clone() };
+    world.log(&lost);
+    world.log(&millrace_ledger::Record { decision: 99, ..first.clone() });
+    let last = world.decide("authorise", "a", 501);
+    let (disk, _) = world.close();
+    let found = audit(&disk, TEXT);
+    assert_eq!((found.decisions, found.agreed, found.unreadable.records), (2, 2, 2), "{found:?}");
+    let told = found.unreadable.first.clone().unwrap();
+    assert!(told.starts_with("record 1 of the decision log belongs to start 99"), "{told}");
+    assert!(!found.is_clean());
+    assert_eq!(entries(&disk).len(), 2);
+    // Whoever looks for one decision reads no other.
+    let mut entries = Entries::open(as_disk(&disk)).unwrap();
+    assert_eq!(entries.find(last.id).unwrap().unwrap().offset, 3);
+    assert!(entries.unreadable().is_empty());
+    // What was decided when is known of a record whose start is not: it is of no other period.
+    let early = auditor(&disk, TEXT, 4.0).audit(&before(first.decided_at), None, |_| {}).unwrap();
+    assert_eq!((early.decisions, early.unreadable.records), (0, 0), "{early:?}");
+}
+
+#[test]
+fn a_damaged_segment_is_passed_over() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let mut world = World::on(MemoryDisk::new(), TEXT, folder, |settings| {
+        settings.segment_bytes = 2_000;
+    });
+    world.pay("a", 1_000, Span(0));
+    for n in 0..40 {
+        world.decide("authorise", "a", n);
+    }
+    let (disk, _) = world.close();
+    let mut segments: Vec<Name> = disk.names();
+    segments.retain(|name| *name.folder() == LogName::DECISIONS.folder());
+    let first: Vec<u64> =
+        segments.iter().map(|name| name.file().trim_end_matches(".log").parse().unwrap()).collect();
+    assert!(first.len() > 3, "{segments:?}");
+    // The header of the second segment, and a record in the middle of the last.
+    disk.flip_bit(&segments[1], 8);
+    let last = Name::log_segment(&LogName::DECISIONS, Offset(first[first.len() - 1]));
+    disk.flip_bit(&last, 8 * 60);
+    let found = audit(&disk, TEXT);
+    let lost = first[2] - first[1];
+    assert_eq!((found.unreadable.records, found.unreadable.open_ends), (lost, 1), "{found:?}");
+    assert_eq!(found.agreed, first[first.len() - 1] - lost, "{found:?}");
+    let told = found.unreadable.first.unwrap();
+    assert!(told.contains("is corrupt at byte 0"), "{told}");
 }

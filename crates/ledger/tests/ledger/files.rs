@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use millrace_connector::{FileOptions, FileSource};
 use millrace_event::{Field, Schema, Span, Type, Value};
-use millrace_store::MemoryDisk;
+use millrace_store::{MemoryDisk, Name};
 
 use crate::world::{TEXT, World, entries};
 
@@ -113,12 +113,43 @@ fn the_oldest_are_removed_once_they_are_in_files() {
         files(&of_name).len() == 1 || bytes <= 8_000
     });
     // What was written goes on where it was, after a restart.
-    let exported =
-        || std::fs::read_to_string(folder.path().join("decision-files/exported")).unwrap();
-    let before: u64 = exported().trim().parse().unwrap();
+    let exported = |disk: &MemoryDisk| -> u64 {
+        let note = String::from_utf8(disk.content(&Name::EXPORTED).unwrap()).unwrap();
+        note.trim().parse().unwrap()
+    };
     let (disk, _) = world.close();
+    let before = exported(&disk);
     let world = World::on(disk, TEXT, Arc::clone(&folder), change);
     (0..100).for_each(|n| drop(world.decide("authorise", "a", n)));
-    until("more are in files", || exported().trim().parse::<u64>().unwrap() > before);
+    until("more are in files", || exported(&world.disk) > before);
+    world.close();
+}
+
+#[test]
+fn what_is_in_no_file_stays_in_the_log_and_is_told() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let change = |settings: &mut millrace_ledger::LedgerSettings| {
+        settings.segment_bytes = 2_000;
+        settings.bytes_max = 8_000;
+    };
+    // A file where the folder of one of the decisions should be.
+    std::fs::create_dir(folder.path().join("decision-files")).unwrap();
+    let in_the_way = folder.path().join("decision-files/authorise");
+    std::fs::write(&in_the_way, "").unwrap();
+    let world = World::on(MemoryDisk::new(), TEXT, Arc::clone(&folder), change);
+    for n in 0..200 {
+        world.decide("authorise", "a", n);
+    }
+    until("it is told", || world.ledger.export_failure().is_some());
+    let told = world.ledger.export_failure().unwrap();
+    assert!(told.contains("decision-files/authorise"), "{told}");
+    assert!(world.ledger.bytes() > 8_000);
+    assert_eq!(entries(&world.disk).len(), 200);
+    assert!(world.ledger.health().is_ok());
+    let (disk, _) = world.close();
+    std::fs::remove_file(in_the_way).unwrap();
+    let world = World::on(disk, TEXT, folder, change);
+    until("the log is short again", || world.ledger.bytes() <= 8_000 + 2_500);
+    assert_eq!(world.ledger.export_failure(), None);
     world.close();
 }

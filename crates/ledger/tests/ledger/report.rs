@@ -1,7 +1,7 @@
 //! Champion and challenger.
 
 use millrace_event::Span;
-use millrace_ledger::Report;
+use millrace_ledger::{Amount, Report};
 
 use crate::world::{TEXT, World, entries, plan};
 
@@ -19,7 +19,7 @@ fn the_rules_are_tried_with_the_score_of_the_shadow() {
     let decision = &plan.decisions[0];
     let mut report = Report::default();
     for entry in entries(&disk).iter().filter(|e| e.form().name == "authorise") {
-        report.count(entry, Some(decision), Some(3));
+        report.count(entry, Some(decision), Amount::Field(3));
     }
     let day = report.days.values().next().unwrap();
     assert_eq!((day.counts, day.money), ([1, 1, 1], [5_50, 10_00, 80_00]));
@@ -32,6 +32,7 @@ fn the_rules_are_tried_with_the_score_of_the_shadow() {
     assert_eq!(report.scores["risk"].tenths().iter().sum::<u64>(), 3);
     // Other rules are not tried.
     let mut other = Report::default();
-    entries(&disk).iter().take(2).for_each(|entry| other.count(entry, None, None));
+    entries(&disk).iter().take(2).for_each(|entry| other.count(entry, None, Amount::NoField));
     assert_eq!((other.other_definition, other.challenges.len()), (2, 0));
+    assert_eq!((report.without_money, other.without_money), (0, 2));
 }

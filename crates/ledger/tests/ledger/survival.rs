@@ -103,3 +103,62 @@ fn a_disk_that_fails_ends_the_logging() {
     world.ledger.close();
     assert_eq!(entries(&world.disk.kill()).len(), 1);
 }
+
+/// Keeps the writer in the answer to one decision until the sender is used or dropped.
+fn hold_the_writer(world: &World) -> std::sync::mpsc::Sender<()> {
+    let (release, held) = channel::<()>();
+    let (begun, wait) = channel();
+    let hold = Box::new(move |_| {
+        begun.send(()).unwrap();
+        let _ = held.recv();
+    });
+    world.ledger.append(&world.undecided("authorise", "a", 1), hold).unwrap();
+    wait.recv().unwrap();
+    release
+}
+
+#[test]
+fn every_decision_that_was_taken_is_answered_when_the_log_is_closed() {
+    let world = World::new();
+    let record = world.undecided("authorise", "a", 1);
+    let release = hold_the_writer(&world);
+    let ledger = world.ledger.clone();
+    let closing = std::thread::spawn(move || ledger.close());
+    // The word to close is in the queue by then, and these are behind it.
+    std::thread::sleep(Duration::from_millis(100));
+    let (done, wait) = channel();
+    const TAKEN: usize = 1_000;
+    for _ in 0..TAKEN {
+        let done = done.clone();
+        world.ledger.append(&record, Box::new(move |r| done.send(r).unwrap())).unwrap();
+    }
+    drop((done, release));
+    closing.join().unwrap();
+    let answers: Vec<_> = wait.iter().collect();
+    assert_eq!(answers.len(), TAKEN);
+    let written = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!(written < TAKEN, "some came after the last group");
+    let is_told =
+        |answer: &Result<(), NotLogged>| matches!(answer, Ok(()) | Err(NotLogged::Closed));
+    assert!(answers.iter().all(is_told), "{answers:?}");
+    let (disk, _) = world.close();
+    assert_eq!(entries(&disk).len(), written + 1);
+}
+
+#[test]
+fn a_writer_that_panics_keeps_nobody_waiting() {
+    let world = World::new();
+    let record = world.undecided("authorise", "a", 1);
+    world.ledger.append(&record, Box::new(|_| panic!("a bug in an answer"))).unwrap();
+    let begun = Instant::now();
+    while world.ledger.health().is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+    let (closed, wait) = channel();
+    let ledger = world.ledger.clone();
+    std::thread::spawn(move || {
+        ledger.close();
+        closed.send(()).unwrap();
+    });
+    assert_eq!(wait.recv_timeout(Duration::from_secs(10)), Ok(()), "closing hangs");
+}

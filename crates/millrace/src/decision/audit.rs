@@ -18,7 +18,8 @@ use crate::project::DataPlace;
 One pass over the event log: each decision is made again from the events that it had counted, by the
 same definitions and models, and every value of its vector, every score and its outcome is compared
 with what was logged. What cannot be decided again is counted, with the reason. The code is 1 when
-anything differs, or when nothing at all could be decided again. It may run beside the server.")]
+anything differs, when a part of the decision log cannot be read, or when nothing at all could be
+decided again. It may run beside the server.")]
 pub struct AuditArgs {
     #[command(flatten)]
     which: Which,
@@ -44,6 +45,7 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
         tell(&audit)?;
         say!("in {}", duration(begun.elapsed()))?;
     }
+    super::note_unreadable(&audit.unreadable);
     if audit.is_blind() {
         note!("none of the decisions could be made again: this says nothing of them");
     }
@@ -104,6 +106,7 @@ fn as_json(audit: &Audit) -> Value {
         "in_part": audit.in_part,
         "not_recomputed": audit.not_recomputed,
         "removed": audit.removed,
+        "unreadable": super::unreadable_json(&audit.unreadable),
         "values_compared": audit.compared,
         "obstacles": obstacles.collect::<Vec<_>>(),
         "differences": differences.collect::<Vec<_>>(),

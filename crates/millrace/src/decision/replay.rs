@@ -40,20 +40,16 @@ struct Line {
 pub fn replay(args: &Args) -> Result<(), Failure> {
     let opened = super::open(&args.place)?;
     let mut entries = Entries::open(Arc::clone(&opened.disk))?;
-    let entry = loop {
-        match entries.next_entry()? {
-            Some(entry) if entry.record.id == args.id => break entry,
-            Some(_) => {}
-            None => {
-                return Err(Failure::user(format!(
-                    "no decision {} is in the log of {}; {} older ones were removed from it",
-                    args.id,
-                    opened.project.name(),
-                    entries.removed()
-                )));
-            }
-        }
-    };
+    let found = entries.find(args.id)?;
+    super::note_unreadable(entries.unreadable());
+    let entry = found.ok_or_else(|| {
+        Failure::user(format!(
+            "no decision {} is in the log of {}; {} older ones were removed from it",
+            args.id,
+            opened.project.name(),
+            entries.removed()
+        ))
+    })?;
     let (recomputed, differences) = opened.auditor()?.recompute(&entry);
     let lines = lines(&entry, &recomputed);
     if args.json {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millrace_event::{EventTime, Span};
 use millrace_feature::plan::Outcome;
-use millrace_ledger::{Challenge, DayRow, Entries, Entry, Report, ScoreSpread, is_amount};
+use millrace_ledger::{Amount, Challenge, DayRow, Entries, Entry, Report, ScoreSpread, is_amount};
 use serde_json::{Value, json};
 
 use super::period::Which;
@@ -46,17 +46,25 @@ pub fn report(args: &Args) -> Result<(), Failure> {
     let mut reports: BTreeMap<String, Report> = BTreeMap::new();
     let mut entries = Entries::open(Arc::clone(&opened.disk))?;
     let period = args.which.period();
+    let mut amounts = Amounts::of(args.amount.as_deref());
     while let Some(entry) = entries.next_within(&period)? {
         let name = &entry.form().name;
         if args.which.decision.as_ref().is_some_and(|wanted| wanted != name) {
             continue;
         }
-        let amount = args.amount.as_deref().map(|field| amount(&entry, field)).transpose()?;
+        let amount = amounts.of_entry(&entry);
         let decision = plan.decision(name).map(|d| &plan.decisions[d]);
         reports.entry(name.clone()).or_default().count(&entry, decision, amount);
     }
+    amounts.check()?;
+    super::note_unreadable(entries.unreadable());
     if args.json {
-        let all = reports.iter().map(|(name, report)| as_json(name, report));
+        let unreadable = super::unreadable_json(entries.unreadable());
+        let all = reports.iter().map(|(name, report)| {
+            let mut one = as_json(name, report);
+            one["unreadable"] = unreadable.clone();
+            one
+        });
         return say!("{}", Value::Array(all.collect()));
     }
     if reports.is_empty() {
@@ -66,6 +74,52 @@ pub fn report(args: &Args) -> Result<(), Failure> {
         tell(name, report, args.amount.is_some())?;
     }
     Ok(())
+}
+
+/// Where the events of each start have the field. One that an older start did not have yet is no
+/// reason to say nothing of the others.
+struct Amounts<'a> {
+    field: Option<&'a str>,
+    /// By the number of the start and the index of the decision in it.
+    found: BTreeMap<(u64, usize), Amount>,
+    is_found: bool,
+    /// Why it was not found where it was looked for first.
+    failure: Option<Failure>,
+}
+
+impl<'a> Amounts<'a> {
+    fn of(field: Option<&'a str>) -> Amounts<'a> {
+        Amounts { field, found: BTreeMap::new(), is_found: false, failure: None }
+    }
+
+    fn of_entry(&mut self, entry: &Entry) -> Amount {
+        let Some(field) = self.field else { return Amount::NotAsked };
+        let start = (entry.record.run, entry.record.decision);
+        if let Some(amount) = self.found.get(&start) {
+            return *amount;
+        }
+        let amount = match amount(entry, field) {
+            Ok(at) => {
+                self.is_found = true;
+                Amount::Field(at)
+            }
+            Err(failure) => {
+                self.failure.get_or_insert(failure);
+                Amount::NoField
+            }
+        };
+        self.found.insert(start, amount);
+        amount
+    }
+
+    /// # Errors
+    /// When no decision had such a field: it is a slip.
+    fn check(&mut self) -> Result<(), Failure> {
+        match self.failure.take() {
+            Some(failure) if !self.is_found => Err(failure),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 fn amount(entry: &Entry, field: &str) -> Result<usize, Failure> {
@@ -89,6 +143,10 @@ fn tell(name: &str, report: &Report, has_amount: bool) -> Result<(), Failure> {
     if report.other_definition > 0 {
         let other = counted(report.other_definition as usize, "decision");
         note!("{other} were taken by other rules, and are not tried again");
+    }
+    if report.without_money > 0 {
+        let without = counted(report.without_money as usize, "decision");
+        note!("{without} had no such amount, and add no money");
     }
     say!("  {:<12} {}", "day (UTC)", heads(has_amount))?;
     for (day, row) in &report.days {
@@ -207,6 +265,7 @@ fn as_json(name: &str, report: &Report) -> Value {
         "decision": name,
         "decisions": report.decisions,
         "other_definition": report.other_definition,
+        "without_money": report.without_money,
         "days": days(&report.days),
         "scores": spreads(&report.scores),
         "shadows": spreads(&report.shadows),

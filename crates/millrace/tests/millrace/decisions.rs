@@ -208,14 +208,61 @@ fn a_value_that_was_served_wrong_is_found_and_named() {
     assert!(told.contains("differs: feature countries, 1 time\n"), "{told}");
 }
 
+#[test]
+fn a_record_that_cannot_be_read_leaves_the_others() {
+    let folder = project();
+    let folder = folder.path();
+    decided(folder);
+    // A version that no program writes yet.
+    let id = change_first(folder, |payload| payload[0] = 9);
+    let found = audit(folder, 1);
+    assert_eq!((&found["agreed"], &found["unreadable"]["records"]), (&json!(39), &json!(1)));
+    let told = run(folder, &["audit"]);
+    let why = "1 record of the decision log could not be read, the first because: record 0 of the";
+    assert!(told.err.contains(why), "{told:?}");
+    let report: Value =
+        serde_json::from_str(&succeed(folder, &["decision", "report", "--json"])).unwrap();
+    assert_eq!(report[0]["decisions"], 39);
+    assert_eq!(report[0]["unreadable"]["records"], 1);
+    let told = fail(folder, &["decision", "replay", &id], 1);
+    assert!(told.contains("no decision ") && told.contains(why), "{told}");
+}
+
+#[test]
+fn an_amount_that_older_decisions_lack_is_no_mistake() {
+    let folder = project();
+    let folder = folder.path();
+    decided(folder);
+    let mill = folder.join("payments.mill");
+    let text = std::fs::read_to_string(&mill).unwrap();
+    let with_fee = text.replace("  country    : string", "  fee : decimal(2)?\n  country : string");
+    std::fs::write(&mill, with_fee).unwrap();
+    let report = ["decision", "report", "--json", "--amount", "fee"];
+    assert!(fail(folder, &report, 2).contains("has no field `fee`"));
+    let server = Server::start(folder);
+    load(server.address, 40, 9_000, &Arc::new(AtomicBool::new(false)));
+    server.stop();
+    let told: Value = serde_json::from_str(&succeed(folder, &report)).unwrap();
+    // And nobody said what the fee was.
+    assert_eq!((&told[0]["decisions"], &told[0]["without_money"]), (&json!(80), &json!(80)));
+}
+
 /// Adds one to the last value of the first logged vector, under a right checksum; its id.
 fn tamper(folder: &Path) -> String {
+    change_first(folder, |payload| {
+        let last = payload.len() - 8;
+        payload[last] += 1;
+    })
+}
+
+/// Changes the first logged record, under a right checksum; its id.
+fn change_first(folder: &Path, change: impl FnOnce(&mut [u8])) -> String {
     let log = folder.join(".millrace/decisions/00000000000000000000.log");
     let mut bytes = std::fs::read(&log).unwrap();
     let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let (salt, length) = (word(&bytes, 24), word(&bytes, 36) as usize);
     let (frame, payload) = (32, 48);
-    bytes[payload + length - 8] += 1;
+    change(&mut bytes[payload..payload + length]);
     let sum = crc32(salt, &bytes[frame + 4..payload + length]);
     bytes[frame..frame + 4].copy_from_slice(&sum.to_le_bytes());
     std::fs::write(&log, &bytes).unwrap();

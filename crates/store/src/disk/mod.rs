@@ -159,7 +159,7 @@ fn fix(operation: Operation, kind: io::ErrorKind) -> &'static str {
 
 /// Gives the file `name` this content, durably and at once: a reader, or a start after a loss of
 /// power, finds the old content or the new, never a mixture.
-pub(crate) fn replace(disk: &dyn Disk, name: &Name, content: &[u8]) -> Result<(), DiskError> {
+pub fn replace(disk: &dyn Disk, name: &Name, content: &[u8]) -> Result<(), DiskError> {
     let temporary = name.temporary();
     match disk.remove(&temporary) {
         Ok(()) => {}
@@ -175,11 +175,7 @@ pub(crate) fn replace(disk: &dyn Disk, name: &Name, content: &[u8]) -> Result<()
 }
 
 /// The content of a small file, cut after `bytes_max`.
-pub(crate) fn read_start(
-    disk: &dyn Disk,
-    name: &Name,
-    bytes_max: usize,
-) -> Result<Vec<u8>, DiskError> {
+pub fn read_start(disk: &dyn Disk, name: &Name, bytes_max: usize) -> Result<Vec<u8>, DiskError> {
     let file = disk.open(name)?;
     let len = usize::try_from(file.len()?).unwrap_or(usize::MAX).min(bytes_max);
     let mut bytes = vec![0; len];

@@ -67,6 +67,18 @@ impl LogReader {
         Ok(found.zip(payload))
     }
 
+    /// Goes on behind a segment that could not be read to its end, as far as there is one: the
+    /// offsets that are passed over, without their end where that is not known.
+    ///
+    /// For those who look at a log that is damaged already. An engine never does: it would count on
+    /// events that it did not see.
+    pub fn skip_segment(&mut self) -> (Offset, Option<Offset>) {
+        let begun = self.segments.get(self.segment).copied().unwrap_or_default();
+        let next = self.scan.take().map_or(begun, |scan| scan.next()).max(self.from);
+        self.segment += 1;
+        (next, self.segments.get(self.segment).copied().or(self.until))
+    }
+
     /// Where an unfinished write was found at the end, once the end was reached.
     pub fn torn(&self) -> Option<&Torn> {
         self.torn.as_ref()
