@@ -67,7 +67,7 @@ fn apply(
                 let id = engine.partition(stream, &partition);
                 engine.apply(id, &batch, received)?;
             }
-            Ok(EventRecord::Replay { from, to }) => {
+            Ok(EventRecord::Replay { at: _, from, to }) => {
                 replay_late(engine, disk, from, to)?;
             }
             Ok(EventRecord::Letters { .. }) => {}

@@ -114,7 +114,7 @@ impl Past {
                 self.engine.apply(id, &batch, received)?;
             }
             EventRecord::Letters { .. } => {}
-            EventRecord::Replay { from, to } => {
+            EventRecord::Replay { at: _, from, to } => {
                 replay_late(&mut self.engine, &self.disk, from, to)?;
             }
         }
