@@ -29,7 +29,7 @@ pub fn report(args: &Args, plan: &trial::Plan, stop: &Stop) -> Result<Report, Fa
     let label = find_label(&project.plan, args.label.as_deref().unwrap_or_default(), view)?;
     let threads = args.reading.threads()?;
     if let Some(output) = args.output.as_deref() {
-        args.reading.keep_apart(&project, [output, output])?;
+        args.reading.keep_apart(&project, &[output])?;
     }
     let source = Files { project: &project, reading: &args.reading, threads };
     let study = Study {
