@@ -2,7 +2,7 @@
 
 use millrace_event::{Batch, EventTime};
 use millrace_stream::live::{
-    Busy, Live, LiveError, ReadReply, ReadRequest, Replayed, Reply, Status, ViewReply,
+    Busy, Live, LiveError, ReadReply, ReadRequest, Replayed, Reply, Status, ViewReply, now,
 };
 use tokio::sync::oneshot;
 
@@ -51,5 +51,5 @@ pub async fn checkpoint(live: &Live) -> Result<(), ApiError> {
 }
 
 pub async fn replay_late(live: &Live) -> Result<Replayed, ApiError> {
-    ask(|reply| live.replay_late(reply)).await
+    ask(|reply| live.replay_late(now(), reply)).await
 }

@@ -137,7 +137,7 @@ impl History {
     }
 
     /// Takes in events that were judged elsewhere, and count. They wait for
-    /// [`History::release_until`].
+    /// [`History::release_until`]. Of those that arrived at [`EventTime::MAX`] it is not known when.
     pub fn admit(&mut self, stream: usize, events: &Batch, arrived: EventTime) {
         self.note(arrived);
         let History { sequencer, scatter, .. } = self;
@@ -146,6 +146,11 @@ impl History {
         } else {
             sequencer.admit(stream, events, arrived);
         }
+    }
+
+    /// See [`Sequencer::certain`].
+    pub fn certain(&mut self) -> EventTime {
+        self.sequencer.certain()
     }
 
     /// Takes in rows that are asked for, if they are the job's subject: events of the view's stream
@@ -200,7 +205,7 @@ impl History {
 
     /// What is known ends with what arrived last, where arrivals count.
     fn note(&mut self, arrived: EventTime) {
-        if self.counts_arrivals() {
+        if self.counts_arrivals() && arrived < EventTime::MAX {
             self.reaches(arrived);
         }
     }

@@ -22,7 +22,7 @@ pub use dead::{DeadLetter, Position, Reason};
 pub use error::Error;
 pub use json::{JsonDecoder, TimeFormat, row_from_json, value_to_json, write_json};
 pub use limits::Limits;
-pub use sink::{RowWriter, WriteOptions};
+pub use sink::{PartialFile, RowWriter, WriteOptions};
 pub use source::{
     FileChange, FileMark, FileOptions, FileSource, Progress, Resumed, TailSource, Tailed,
 };

@@ -12,8 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use millrace_batch::{AsOf, Counting, Job, Labelling, Subject};
-use millrace_event::EventTime;
-use millrace_feature::plan::Plan;
+use millrace_event::{EventTime, Schema};
 use millrace_feature::{SourceFile, replace};
 
 use crate::config::{Size, did_you_mean};
@@ -65,7 +64,7 @@ pub struct Args {
     /// Memory for events and features; what does not fit goes to a scratch file
     #[arg(long, value_name = "SIZE", default_value = "2GiB")]
     memory: Size,
-    /// Where the scratch file lies; in the system's temporary folder, if not given
+    /// Where the scratch file lies; in the project's folder, if not given
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
     #[command(flatten)]
@@ -87,40 +86,74 @@ pub fn backtest(args: &Args) -> Result<(), Failure> {
     if args.rules.is_none() && args.against.is_none() {
         return Err(Failure::usage("name what is changed: --rules FILE or --against DECISION"));
     }
-    let stream = |c: &Candidate| c.plan.views[c.decision().view].stream;
-    if stream(&today) != stream(&other) {
-        return Err(Failure::usage("the two decisions are on events of different streams"));
-    }
+    let (own, others) = (schema(&today), schema(&other));
+    check_streams(own, others)?;
     let stop = Stop::on_signals()?;
     let threads = args.origins.reading.threads()?;
-    let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let scratch = args.scratch.clone().unwrap_or_else(|| project.folder.clone());
     let (origins, place) = (&args.origins, &args.place);
-    let mut pass = Pass { origins, place, threads, scratch, stop: &stop, what: "" };
+    let mut pass =
+        Pass { origins, place, threads, scratch, stop: &stop, what: "deciding", log_end: None };
     let view = |c: &Candidate| c.plan.views[c.decision().view].hash;
-    let amount = amount_field(&today.plan, stream(&today), args.amount.as_deref())?;
+    let amount = amount_field(others, args.amount.as_deref())?;
     let mut tally = Tally::new(&today, &other, args.examples, amount);
-    let rows = if view(&today) == view(&other) {
-        let job = args.job(&project, &today, tally.fields())?;
-        pass.what = "deciding";
-        pass.run(&project, job, &[&today, &other], &mut |rows, verdicts| {
+    let job = args.job(&changed, &other, tally.fields())?;
+    let mut passed = Vec::new();
+    if view(&today) == view(&other) && own == others {
+        passed.push(pass.run(&changed, job, &[&today, &other], &mut |rows, verdicts| {
             tally.add(rows, &verdicts[0], &verdicts[1]);
-        })?
+        })?);
     } else {
         // The vectors differ: what today's rules said is kept, some bytes for each event.
         let mut said: Vec<Verdict> = Vec::new();
-        let job = args.job(&project, &today, Vec::new())?;
         pass.what = "deciding as today";
-        pass.run(&project, job, &[&today], &mut |_, verdicts| said.extend(&verdicts[0]))?;
-        let job = args.job(&changed, &other, tally.fields())?;
+        let before = args.job(&project, &today, Vec::new())?;
+        passed.push(pass.run(&project, before, &[&today], &mut |_, verdicts| {
+            said.extend(&verdicts[0]);
+        })?);
         pass.what = "deciding otherwise";
-        let mut first = 0;
-        pass.run(&changed, job, &[&other], &mut |rows, verdicts| {
-            let count = verdicts[0].len();
-            tally.add(rows, &said[first..first + count], &verdicts[0]);
-            first += count;
-        })?
+        pass.log_end = passed[0].events.log_records;
+        let mut said = said.into_iter();
+        passed.push(pass.run(&changed, job, &[&other], &mut |rows, verdicts| {
+            let today: Vec<Verdict> = said.by_ref().take(verdicts[0].len()).collect();
+            tally.add(rows, &today, &verdicts[0]);
+        })?);
+        passed[1].rows.check(&passed[0].rows, FIX)?;
+    }
+    if args.json { tally.print_json(&passed) } else { tally.print(&passed) }
+}
+
+/// What to do where two passes gave other rows.
+const FIX: &str = "let nothing write to the files meanwhile, and let the streams of --rules take \
+    the same events as those of the project";
+
+/// Of the events that are decided on.
+fn schema(candidate: &Candidate) -> &Schema {
+    let plan = &candidate.plan;
+    &plan.streams[plan.views[candidate.decision().view].stream].schema
+}
+
+/// Both decide on the same events. A changed stream may have other fields beside these.
+fn check_streams(own: &Schema, other: &Schema) -> Result<(), Failure> {
+    if own.stream != other.stream {
+        let (own, other) = (&own.stream, &other.stream);
+        return Err(Failure::usage(format!(
+            "the two decisions are on events of different streams, `{own}` and `{other}`; name \
+             decisions on views of one stream"
+        )));
+    }
+    let what = |schema: &Schema| {
+        let field = |at: usize| schema.fields.get(at).cloned();
+        (field(schema.id), field(schema.time), schema.lateness)
     };
-    if args.json { tally.print_json(rows) } else { tally.print(rows) }
+    if what(own) != what(other) {
+        return Err(Failure::usage(format!(
+            "--rules: stream `{}` has another id, time or `late` than the project's; the two \
+             decisions are asked about the same events, so leave these as they are",
+            own.stream
+        )));
+    }
+    Ok(())
 }
 
 /// The project as it would be with these declarations.
@@ -148,9 +181,8 @@ fn candidate(project: &Project, name: &str) -> Result<Candidate, Failure> {
 }
 
 /// The field of this name, which must be a number.
-fn amount_field(plan: &Plan, stream: usize, name: Option<&str>) -> Result<Option<usize>, Failure> {
+fn amount_field(schema: &Schema, name: Option<&str>) -> Result<Option<usize>, Failure> {
     let Some(name) = name else { return Ok(None) };
-    let schema = &plan.streams[stream].schema;
     let field = schema.fields.iter().position(|field| *field.name == *name).ok_or_else(|| {
         let names = schema.fields.iter().map(|f| &*f.name).collect::<Vec<_>>();
         let hint = did_you_mean(name, names);

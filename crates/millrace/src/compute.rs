@@ -100,10 +100,9 @@ pub fn run(job: &Job<'_>, stop: &Stop, after_block: &mut AfterBlock<'_>) -> Resu
     let settings = Settings { shards: threads, threads, ..job.project.config.engine() };
     let tracked = job.tracking == Tracking::On;
     let ordered = Ordered::new(job.project.plan.clone(), job.view, settings, tracked);
-    // Before anything is opened: beginning the letters removes those of an earlier run.
     let letters = Letters::path_beside(job.output);
-    job.reading.keep_apart(job.project, [job.output, letters.as_path()])?;
-    let letters = Letters::at(letters)?;
+    job.reading.keep_apart(job.project, &[job.output, letters.as_path()])?;
+    let letters = Letters::at(letters);
     let frontier = Frontier::default();
     let summary = Summary::default();
     let mut run = Run { ordered, letters, summary, frontier, after_block };

@@ -22,7 +22,7 @@ mod trial;
 pub mod truth;
 pub mod windows;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use millrace_lift::experiment::Options;
 
@@ -88,7 +88,8 @@ pub struct Args {
     /// file
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     memory: Size,
-    /// Where the scratch file lies; with other temporary files, if not given
+    /// Where the scratch file lies; beside the output or, without one, in the project's folder, if
+    /// not given
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
     /// A page with tables and plots
@@ -137,6 +138,12 @@ pub fn lift(args: &Args) -> Result<(), Failure> {
 }
 
 impl Args {
+    /// Not among other temporary files, which often lie in memory.
+    fn scratch_folder(&self, project: &Path) -> PathBuf {
+        let beside = self.output.as_deref().and_then(Path::parent).unwrap_or(project);
+        self.scratch.clone().unwrap_or_else(|| beside.to_owned())
+    }
+
     fn memory(&self) -> Result<usize, Failure> {
         if self.memory.0 < MEMORY_MIN {
             return Err(Failure::usage(format!("--memory is less than {} MiB", MEMORY_MIN >> 20)));

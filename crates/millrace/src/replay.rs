@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use millrace_store::{Access, Disk, FileDisk};
-use millrace_stream::live::{Live, LiveError, Replayed};
+use millrace_stream::live::{Live, LiveError, Replayed, now};
 
 use crate::console::{counted, duration, note, say, spinner};
 use crate::decision;
@@ -64,7 +64,7 @@ fn on_data(place: &DataPlace) -> Result<Replayed, Failure> {
     let keys = counted(recovery.keys as usize, "key");
     note!("{}: opened with {keys} in {}", project.name(), duration(recovery.took));
     let (done, replayed) = channel();
-    let asked = live.replay_late(Box::new(move |result| drop(done.send(result))));
+    let asked = live.replay_late(now(), Box::new(move |result| drop(done.send(result))));
     let replayed = asked
         .map_err(Failure::environment)
         .and_then(|()| Ok(replayed.recv().map_err(|_| LiveError::Stopped)??));

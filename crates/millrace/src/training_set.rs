@@ -31,7 +31,7 @@ use crate::exit::Failure;
 use crate::history::scratch::ScratchFile;
 use crate::history::when::{self, AsOfGrid, Delay, Period, When};
 use crate::history::{
-    self, AskedRows, Intake, Letters, Origins, PROGRESS, Summary, Table, find_label, read,
+    self, AskedRows, Intake, Letters, Origins, PROGRESS, Summary, Table, find_label, read, unique,
 };
 use crate::project::{Place, Project};
 use crate::stop::Stop;
@@ -57,7 +57,8 @@ only from their arrival on, if that was later than their time.
 
 The file of --rows has columns that are fields of the view's stream: the time, and what the view
 looks at. Its rows get what a server would answer if it were asked at their times; they need not be
-sorted. The first column of the output says the row of the file, counted from 1.")]
+sorted. The first column of the output says the row of the file, counted from 1. --delimiter and
+--no-header are said of this file, too.")]
 pub struct Args {
     /// The view's name
     view: String,
@@ -117,11 +118,11 @@ pub fn training_set(args: &Args) -> Result<(), Failure> {
     let begun = Instant::now();
     let letters = Letters::path_beside(&args.output);
     let outputs = [args.output.as_path(), letters.as_path()];
-    args.origins.reading.keep_apart(&project, outputs)?;
-    history::keep_files_apart(args.rows.iter().cloned(), outputs)?;
+    args.origins.reading.keep_apart(&project, &outputs)?;
+    history::keep_files_apart(args.rows.iter().cloned(), &outputs)?;
     let threads = args.origins.reading.threads()?;
     let work = Work { args, project: &project, job: &job, threads, stop: &stop };
-    let mut letters = Letters::at(letters)?;
+    let mut letters = Letters::at(letters);
     let (mut summary, letters) = match &args.resume {
         Some(dir) => work.run_kept(dir, letters.path())?,
         None => {
@@ -150,6 +151,14 @@ impl Args {
             return Err(Failure::usage(format!("--memory is less than {} MiB", MEMORY_MIN >> 20)));
         }
         let schema = &plan.streams[plan.views[view].stream].schema;
+        if let Some((at, name)) =
+            self.with.iter().enumerate().find(|(at, name)| self.with[..*at].contains(name))
+        {
+            let number = at + 1;
+            return Err(Failure::usage(format!(
+                "--with: field {number} is `{name}` again; name each field once"
+            )));
+        }
         let names = || schema.fields.iter().map(|field| &*field.name).collect::<Vec<_>>();
         let field = |name: &String| {
             schema.fields.iter().position(|field| *field.name == **name).ok_or_else(|| {
@@ -177,7 +186,8 @@ impl Args {
         job: &Job,
         letters: &mut Letters,
     ) -> Result<Option<AskedRows>, Failure> {
-        let open = |path| AskedRows::open(path, project, job, self.memory, letters);
+        let csv = self.origins.reading.csv(',')?;
+        let open = |path| AskedRows::open(path, project, job, (self.memory, csv), letters);
         self.rows.as_deref().map(open).transpose()
     }
 
@@ -233,7 +243,7 @@ impl Work<'_> {
     ) -> Result<Scattered, Failure> {
         let asked = self.args.asked(self.project, self.job, letters)?;
         summary.asked = asked.as_ref().map(|asked| (asked.path().to_owned(), asked.counts));
-        let intake = Intake { history, asked };
+        let intake = Intake::new(history, asked);
         let from = (self.project, &self.args.place, &self.args.origins);
         read(from, intake, Some(letters), summary, self.stop)
     }
@@ -283,14 +293,12 @@ fn columns(job: &Job) -> Vec<(String, Type)> {
     let plan = &job.plan;
     let mut columns = history::columns_of(plan, job.view);
     if job.subject == Subject::Asked {
-        let is_taken = columns[1..].iter().any(|(name, _)| name == "row");
-        columns[0] = (if is_taken { "row_number" } else { "row" }.to_owned(), Type::Int);
+        let name = unique(&columns[1..], "row", "row_number");
+        columns[0] = (name, Type::Int);
     }
     let schema = &plan.streams[plan.views[job.view].stream].schema;
-    let with = |columns: &[(String, Type)], name: &str| {
-        let is_taken = columns.iter().any(|(taken, _)| taken == name);
-        if is_taken { format!("event_{name}") } else { name.to_owned() }
-    };
+    let with =
+        |columns: &[(String, Type)], name: &str| unique(columns, name, &format!("event_{name}"));
     for field in &job.fields {
         let field = &schema.fields[*field];
         let name = with(&columns, &field.name);
@@ -298,8 +306,10 @@ fn columns(job: &Job) -> Vec<(String, Type)> {
     }
     if let Some(labelling) = &job.labelling {
         let label = with(&columns, &plan.labels[labelling.label].name);
-        columns.push((format!("{label}_known_at"), Type::Timestamp));
-        columns.insert(columns.len() - 1, (label, Type::Bool));
+        let known = format!("{label}_known_at");
+        columns.push((label, Type::Bool));
+        let known = with(&columns, &known);
+        columns.push((known, Type::Timestamp));
     }
     columns
 }

@@ -189,11 +189,18 @@ impl Sequencer {
         self.wait(stream, events);
     }
 
+    /// What no event is earlier than that partitions are yet to deliver: rows that are asked for
+    /// before it are handed out at once.
+    pub fn certain(&mut self) -> EventTime {
+        self.bound = self.delivered();
+        self.bound
+    }
+
     /// Takes in rows that are asked for, which are in the order of time and follow those before, each
     /// with a number that is handed out with it. See [`Sequencer::take_rows`].
     ///
     /// # Errors
-    /// When `take` fails.
+    /// As [`Sequencer::push`].
     pub fn ask(
         &mut self,
         rows: &Batch,
@@ -206,7 +213,8 @@ impl Sequencer {
         }
         self.wait(asked, rows);
         self.asked = rows.times().last().map_or(self.asked, |time| EventTime(*time));
-        self.release_before(self.bound, take)
+        self.release_before(self.bound, take)?;
+        self.check_pending()
     }
 
     /// No more rows will be asked for.
@@ -286,12 +294,15 @@ impl Sequencer {
     }
 
     fn release(&mut self, take: &mut Take<'_>) -> Result<(), EngineError> {
+        self.release_before(self.delivered(), take)
+    }
+
+    /// All that partitions are yet to deliver has this time or a later one.
+    fn delivered(&self) -> EventTime {
         let needed = (0..self.needed.len()).filter(|s| self.needed[*s]);
         let open = |s: &usize| self.engine.streams[*s].clock.is_open();
         // A stream whose files have all ended holds nothing back.
-        let bound =
-            needed.filter(open).map(|s| self.engine.watermark(s)).min().unwrap_or(EventTime::MAX);
-        self.release_before(bound, take)
+        needed.filter(open).map(|s| self.engine.watermark(s)).min().unwrap_or(EventTime::MAX)
     }
 
     /// Releases the pending events before `bound`, and before what may be asked for.

@@ -16,7 +16,7 @@ use crate::{Error, TimeFormat};
 use csv::CsvWriter;
 use lines::LineWriter;
 use parquet::ParquetWriter;
-use partial::PartialFile;
+pub use partial::PartialFile;
 
 /// How rows are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// A file that is being written, under a name of its own beside the one it will have. Dropped
-/// before [`PartialFile::finish`], it is removed.
+/// A file that is being written, under a name of its own beside the one it will have: a file of that
+/// name is always whole. Dropped before [`PartialFile::finish`], it is removed.
 #[derive(Debug)]
-pub(super) struct PartialFile {
+pub struct PartialFile {
     file: File,
     partial: PathBuf,
     path: PathBuf,
@@ -15,6 +15,10 @@ pub(super) struct PartialFile {
 }
 
 impl PartialFile {
+    /// Begins a file that is to have this name. One that is there already is replaced on finish.
+    ///
+    /// # Errors
+    /// When it cannot be created.
     pub fn create(path: &Path) -> Result<PartialFile, Error> {
         /// Other writers of the same file, or what a crash left, may hold a name.
         const NAMES: u32 = 1_000;
@@ -35,16 +39,23 @@ impl PartialFile {
         Err(Error::Write { path: path.to_owned(), cause })
     }
 
+    /// The name that it will have.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Opens what was written so far, from its beginning.
+    ///
+    /// # Errors
+    /// When somebody has removed it.
     pub fn read(&self) -> Result<File, Error> {
         File::open(&self.partial).map_err(Error::io(&self.partial))
     }
 
     /// Makes the bytes durable and gives them their name.
+    ///
+    /// # Errors
+    /// When the disk is full, or the name cannot be had.
     pub fn finish(mut self) -> Result<(), Error> {
         self.file.sync_all().map_err(Error::io(&self.partial))?;
         fs::rename(&self.partial, &self.path).map_err(Error::io(&self.path))?;

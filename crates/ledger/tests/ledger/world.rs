@@ -197,7 +197,7 @@ impl World {
 
     pub fn replay_late(&self) {
         let (done, wait) = channel();
-        self.live.replay_late(Box::new(move |r| drop(done.send(r)))).unwrap();
+        self.live.replay_late(now(), Box::new(move |r| drop(done.send(r)))).unwrap();
         wait.recv().unwrap().unwrap();
     }
 

@@ -14,7 +14,7 @@ use crate::console;
 use crate::exit::Failure;
 use crate::history::read;
 use crate::history::scratch::ScratchFile;
-use crate::history::{Intake, Origins, PROGRESS, Summary};
+use crate::history::{Intake, Origins, PROGRESS, Roll, Summary};
 use crate::project::{Place, Project};
 use crate::stop::Stop;
 
@@ -91,27 +91,37 @@ pub struct Pass<'a> {
     pub scratch: PathBuf,
     pub stop: &'a Stop,
     pub what: &'static str,
+    /// Where the log ends, if it is read: what is written to it since the first pass is not looked
+    /// at.
+    pub log_end: Option<u64>,
 }
 
 /// Takes rows with what each candidate says of them.
 pub type Take<'a> = dyn FnMut(&TrainingRows, &[Vec<Verdict>]) + 'a;
 
+/// What a pass went over.
+#[derive(Debug)]
+pub struct Passed {
+    pub rows: Roll,
+    pub events: Summary,
+}
+
 impl Pass<'_> {
-    /// Returns how many rows there were.
     pub fn run(
         &self,
         project: &Project,
         job: Job,
         candidates: &[&Candidate],
         take: &mut Take<'_>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<Passed, Failure> {
         let columns = job.plan.views[job.view].columns.len();
         let scratch = Arc::new(ScratchFile::in_folder(self.scratch.clone()));
-        let intake = Intake::of_events(History::new(job, scratch));
+        let mut intake = Intake::new(History::new(job, scratch), None);
+        intake.log_end = self.log_end;
         let mut summary = Summary::default();
         let from = (project, self.place, self.origins);
         let scattered = read(from, intake, None, &mut summary, self.stop)?;
-        let rows = scattered.rows();
+        let mut rows = Roll::default();
         let bar = console::progress(self.what, PROGRESS);
         let watch = |step: Step| {
             let (done, all) = step.partitions;
@@ -123,10 +133,11 @@ impl Pass<'_> {
             let vector = block.columns.get(2..2 + columns).unwrap_or_default();
             let count = block.columns.first().map_or(0, Column::len);
             let verdicts: Vec<_> = candidates.iter().map(|c| c.decide(vector, count)).collect();
+            rows.take(&block);
             take(&block, &verdicts);
             if self.stop.is_asked() { Err("stopped".to_owned()) } else { Ok(()) }
         })?;
         bar.finish_and_clear();
-        Ok(rows)
+        Ok(Passed { rows, events: summary })
     }
 }

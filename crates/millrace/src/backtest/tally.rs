@@ -1,5 +1,7 @@
 //! What two decisions say of the same events, counted.
 
+use std::collections::BTreeMap;
+
 use millrace_batch::TrainingRows;
 use millrace_connector::value_to_json;
 use millrace_event::{Column, Type};
@@ -7,7 +9,7 @@ use millrace_feature::plan::{Decision, Outcome, Plan};
 use millrace_serving::plain;
 use serde_json::{Value as Json, json};
 
-use super::decide::{Candidate, Verdict};
+use super::decide::{Candidate, Passed, Verdict};
 use crate::console::{grouped, say};
 use crate::exit::Failure;
 
@@ -94,6 +96,11 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// How many were decided on.
+    fn events(&self) -> u64 {
+        self.cells.iter().flatten().map(|cell| cell.events).sum()
+    }
+
     fn total(&self, outcome: Outcome, is_today: bool) -> Cell {
         let mut total = Cell::default();
         for (from, row) in self.cells.iter().enumerate() {
@@ -114,10 +121,10 @@ impl<'a> Tally<'a> {
         pairs.filter(|(a, b)| a != b).map(|(a, b)| (a, b, &self.cells[place(a)][place(b)]))
     }
 
-    pub fn print(&self, rows: u64) -> Result<(), Failure> {
+    pub fn print(&self, passed: &[Passed]) -> Result<(), Failure> {
         let (today, other) = (&self.today.decision().name, &self.other.decision().name);
         let changed: u64 = self.changes().map(|(_, _, cell)| cell.events).sum();
-        say!("{} events, {} decided otherwise", grouped(rows), grouped(changed))?;
+        say!("{} events, {} decided otherwise", grouped(self.events()), grouped(changed))?;
         say!("  outcome  {:>24}  {:>24}", format!("today ({today})"), format!("then ({other})"))?;
         for outcome in Outcome::ALL {
             let [before, after] = [true, false].map(|is_today| self.total(outcome, is_today));
@@ -135,7 +142,7 @@ impl<'a> Tally<'a> {
                 )?;
             }
         }
-        Ok(())
+        print_events(passed)
     }
 
     /// Events, with the positive ones among them, and money.
@@ -150,7 +157,7 @@ impl<'a> Tally<'a> {
         text
     }
 
-    pub fn print_json(&self, rows: u64) -> Result<(), Failure> {
+    pub fn print_json(&self, passed: &[Passed]) -> Result<(), Failure> {
         let outcomes = |is_today| -> Json {
             Outcome::ALL
                 .iter()
@@ -182,13 +189,33 @@ impl<'a> Tally<'a> {
         say!(
             "{}",
             json!({
-                "events": rows,
+                "events": self.events(),
+                "streams": streams(passed),
                 "today": { "decision": identity(&self.today.plan, self.today.decision()), "outcomes": outcomes(true) },
                 "then": { "decision": identity(&self.other.plan, self.other.decision()), "outcomes": outcomes(false) },
                 "changes": changes,
             })
         )
     }
+}
+
+/// What was read, and what of it was left out; of two passes only once, where that is the same.
+fn print_events(passed: &[Passed]) -> Result<(), Failure> {
+    match passed {
+        [first, second] if first.events.streams != second.events.streams => {
+            say!("  read for today's:")?;
+            first.events.print_streams()?;
+            say!("  read for the changed ones:")?;
+            second.events.print_streams()
+        }
+        [first, ..] => first.events.print_streams(),
+        [] => Ok(()),
+    }
+}
+
+/// The same by the streams' names; what the changed decision's pass says of them counts.
+fn streams(passed: &[Passed]) -> BTreeMap<&str, Json> {
+    passed.iter().flat_map(|pass| pass.events.streams_json()).collect()
 }
 
 fn identity(plan: &Plan, decision: &Decision) -> Json {

@@ -1,6 +1,8 @@
 //! The demo's project on the disk: definitions, models and configuration, with the data beside them.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::hash::{BuildHasher as _, RandomState};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use millrace_payments::{DECISION, MODELS, PROJECT};
@@ -31,12 +33,17 @@ impl Folder {
                 return Err(Failure::usage(format!("{path}: it is there already; name a new one")));
             }
             Some(path) => path.to_owned(),
-            None => {
-                let name = format!("millrace-demo-{}", std::process::id());
-                std::env::temp_dir().join(name)
-            }
+            None => temporary_path(),
         };
-        let folder = Folder { path, is_kept: given.is_some() };
+        let is_kept = given.is_some();
+        if let Some(parent) = path.parent().filter(|_| is_kept) {
+            fs::create_dir_all(parent).map_err(Failure::io(parent))?;
+        }
+        // Nobody else gets into a temporary one, and it is not one that somebody else has laid out.
+        let mut builder = DirBuilder::new();
+        builder.mode(if is_kept { 0o777 } else { 0o700 });
+        builder.create(&path).map_err(Failure::io(&path))?;
+        let folder = Folder { path, is_kept };
         for (name, text) in PROJECT.into_iter().chain([DECISION, CONFIGURATION]).chain(MODELS) {
             folder.write(name, text)?;
         }
@@ -79,6 +86,12 @@ impl Folder {
     }
 }
 
+/// A name that nobody can guess, for others may write where it lies.
+fn temporary_path() -> PathBuf {
+    let word = RandomState::new().hash_one(std::process::id());
+    std::env::temp_dir().join(format!("millrace-demo-{word:016x}"))
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.is_kept {
@@ -113,6 +126,23 @@ mod tests {
         assert!(Folder::new(Some(&path)).unwrap_err().message.contains("name a new one"));
         drop(folder);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn a_temporary_folder_is_its_own_and_nobody_elses() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let [one, other] = [(), ()].map(|()| Folder::new(None).unwrap());
+        assert_ne!(one.path, other.path);
+        let mode = fs::metadata(&one.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let path = one.path.clone();
+        drop(one);
+        assert!(!path.exists());
+        // What lies there is not taken, not even as a name for something else.
+        let parent = tempfile::tempdir().unwrap();
+        let link = parent.path().join("link");
+        std::os::unix::fs::symlink(parent.path().join("nowhere"), &link).unwrap();
+        assert!(Folder::new(Some(&link)).is_err());
     }
 
     #[test]

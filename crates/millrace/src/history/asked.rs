@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millrace_batch::{History, Job, Scattered};
-use millrace_connector::{Decoded, FileOptions, FileSource};
+use millrace_connector::{CsvOptions, Decoded, FileOptions, FileSource};
 use millrace_event::{Batch, Column, EventTime, Schema};
 use millrace_serving::{complete_rows, rows_schema};
 
@@ -28,17 +28,19 @@ const ROWS_SHARE: usize = 4;
 pub struct Intake {
     pub history: History,
     pub asked: Option<AskedRows>,
+    /// Where a log that is read ends; at its end, if not given.
+    pub log_end: Option<u64>,
 }
 
 impl Intake {
-    /// Of which each event gets a row.
-    pub fn of_events(history: History) -> Intake {
-        Intake { history, asked: None }
+    pub fn new(history: History, asked: Option<AskedRows>) -> Intake {
+        Intake { history, asked, log_end: None }
     }
 
-    /// Events have come up to this time: so have the rows then.
+    /// All events before this time have come: so have the rows then. None comes sooner, for it would
+    /// wait in memory.
     pub fn ask_until(&mut self, until: EventTime) -> Result<(), Failure> {
-        let Intake { history, asked } = self;
+        let Intake { history, asked, .. } = self;
         let Some(asked) = asked else { return Ok(()) };
         while !asked.is_over && asked.reached < until {
             match asked.next()? {
@@ -84,7 +86,7 @@ impl AskedRows {
         path: &Path,
         project: &Project,
         job: &Job,
-        memory: Size,
+        (memory, csv): (Size, CsvOptions),
         letters: &mut Letters,
     ) -> Result<AskedRows, Failure> {
         let plan = &project.plan;
@@ -95,7 +97,8 @@ impl AskedRows {
         let joined = told.map(|source| source.by_own);
         let also: Vec<usize> = job.fields.iter().copied().chain(joined).collect();
         let given = Arc::new(rows_schema(plan, view, &also));
-        let options = FileOptions { limits: project.config.limits(), ..FileOptions::default() };
+        let options =
+            FileOptions { limits: project.config.limits(), csv, ..FileOptions::default() };
         let open = || FileSource::open(path, Arc::clone(&given), &options);
         let mut survey = Survey::new(&schema, memory.bytes() / ROWS_SHARE);
         let mut source = open()?;

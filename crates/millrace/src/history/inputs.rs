@@ -55,11 +55,7 @@ pub fn by_stream(events: &[Events], plan: &Plan) -> Result<Vec<Option<Vec<PathBu
 }
 
 /// Refuses to write where events are read, by whatever path.
-pub fn keep_apart(
-    events: &[Events],
-    project: &Project,
-    outputs: [&Path; 2],
-) -> Result<(), Failure> {
+pub fn keep_apart(events: &[Events], project: &Project, outputs: &[&Path]) -> Result<(), Failure> {
     let given = events.iter().flat_map(|e| e.files.iter().cloned());
     let streams = project.config.streams.values();
     let configured = streams.flat_map(|s| s.files.iter().map(|file| project.folder.join(file)));
@@ -69,7 +65,7 @@ pub fn keep_apart(
 /// The same for these files.
 pub fn keep_files_apart(
     inputs: impl Iterator<Item = PathBuf>,
-    outputs: [&Path; 2],
+    outputs: &[&Path],
 ) -> Result<(), Failure> {
     // A path that does not resolve is no file that could be overwritten.
     let inputs: Vec<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();

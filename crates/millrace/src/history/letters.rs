@@ -1,21 +1,22 @@
 //! The records of history that could not be used.
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use millrace_connector::{DeadLetter, Decoded};
+use millrace_connector::{DeadLetter, Decoded, PartialFile};
 use millrace_stream::live::DeadEvent;
 
 use super::Summary;
 use crate::exit::Failure;
 
 /// A file beside the output with a line of JSON for each bad record, as in a server's log of dead
-/// letters. There is no such file when all records are good.
+/// letters. There is no such file when all records are good. Like the output, it is whole or not
+/// there, and until then that of an earlier run stays.
 #[derive(Debug)]
 pub struct Letters {
     path: PathBuf,
-    file: Option<BufWriter<File>>,
+    file: Option<BufWriter<PartialFile>>,
+    is_kept: bool,
 }
 
 impl Letters {
@@ -26,12 +27,8 @@ impl Letters {
         PathBuf::from(name)
     }
 
-    /// Removes what an earlier run left.
-    pub fn at(path: PathBuf) -> Result<Letters, Failure> {
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Failure::io(&path)(e)),
-            Ok(()) | Err(_) => Ok(Letters { path, file: None }),
-        }
+    pub fn at(path: PathBuf) -> Letters {
+        Letters { path, file: None, is_kept: false }
     }
 
     /// Keeps the records of a block that could not be used, and counts them.
@@ -70,7 +67,7 @@ impl Letters {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let file = File::create(&self.path).map_err(&failed)?;
+                let file = PartialFile::create(&self.path)?;
                 self.file.insert(BufWriter::new(file))
             }
         };
@@ -79,20 +76,19 @@ impl Letters {
         file.write_all(&line).map_err(&failed)
     }
 
+    /// Gives the file its name; where there is no letter, removes what an earlier run left.
     pub fn finish(&mut self) -> Result<(), Failure> {
-        match &mut self.file {
-            Some(file) => file.flush().map_err(Failure::io(&self.path)),
-            None => Ok(()),
-        }
-    }
-
-    /// As [`Letters::finish`], and makes the letters durable.
-    pub fn sync(&mut self) -> Result<(), Failure> {
-        self.finish()?;
-        match &mut self.file {
-            Some(file) => file.get_ref().sync_all().map_err(Failure::io(&self.path)),
-            None => Ok(()),
-        }
+        let failed = Failure::io(&self.path);
+        let Some(file) = self.file.take() else {
+            return match std::fs::remove_file(&self.path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(e)),
+                Ok(()) | Err(_) => Ok(()),
+            };
+        };
+        let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
+        file.finish()?;
+        self.is_kept = true;
+        Ok(())
     }
 
     /// Where letters go, if there are any.
@@ -100,8 +96,8 @@ impl Letters {
         &self.path
     }
 
-    /// The file, if there is any letter.
+    /// The file, once it is finished and if there is any letter.
     pub fn path_if_any(&self) -> Option<&Path> {
-        self.file.as_ref().map(|_| &*self.path)
+        self.is_kept.then_some(&*self.path)
     }
 }

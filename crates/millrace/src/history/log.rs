@@ -32,7 +32,11 @@ pub fn read_log(
         (0..plan.streams.len()).map(|stream| intake.history.needs(stream)).collect();
     let failed = |error| failure(&dir, error);
     let settings = project.config.engine();
-    let survey = Survey::open(disk, Arc::clone(plan), settings, needs.clone()).map_err(failed)?;
+    let mut survey =
+        Survey::open(disk, Arc::clone(plan), settings, needs.clone()).map_err(failed)?;
+    if let Some(records) = intake.log_end {
+        survey.end_at(records);
+    }
     let mut logged = judged(survey, stop, &dir)?;
     for stream in (0..needs.len()).filter(|stream| needs[*stream]) {
         summary.add_stream(stream, &plan.streams[stream].schema.stream);

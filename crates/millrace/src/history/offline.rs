@@ -2,10 +2,10 @@
 
 use millrace_batch::Scattered;
 use millrace_feature::plan::Plan;
-use millrace_stream::live::now;
+use millrace_stream::PartitionId;
 
 use super::log::read_log;
-use super::{Intake, Letters, Origins, PROGRESS, Reading, Sources, Summary};
+use super::{Block, Intake, Letters, Origins, PROGRESS, Reading, Sources, Summary};
 use crate::config::did_you_mean;
 use crate::console;
 use crate::exit::Failure;
@@ -36,28 +36,22 @@ fn read_files(
     summary: &mut Summary,
     stop: &Stop,
 ) -> Result<Scattered, Failure> {
-    let streams = 0..project.plan.streams.len();
-    let history = &mut intake.history;
-    let needs: Vec<bool> = streams.map(|stream| history.needs(stream)).collect();
-    let partition = |stream: usize, name: &str| history.partition(stream, name);
-    let mut sources = Sources::open(project, reading, threads, &needs, partition)?;
+    let mut sources = Sources::of_history(project, reading, threads, &mut intake.history)?;
     sources.streams().for_each(|(index, name)| summary.add_stream(index, name));
     let bar = console::progress("reading", PROGRESS);
-    while let Some((partition, block)) = sources.next(|p| intake.history.reached(p))? {
+    let mut see = |partition: PartitionId, block: &Block| match &mut letters {
+        Some(letters) => letters.take(&block.decoded, partition.stream(), summary),
+        None => {
+            summary.count_dead(partition.stream(), &block.decoded);
+            Ok(())
+        }
+    };
+    while sources.feed(&mut intake.history, &mut see)? {
         if stop.is_asked() {
             return Err(Failure::interrupted("stopped; no file was written"));
         }
-        let Some(block) = block else {
-            intake.history.close(partition)?;
-            continue;
-        };
-        match &mut letters {
-            Some(letters) => letters.take(&block.decoded, partition.stream(), summary)?,
-            None => summary.count_dead(partition.stream(), &block.decoded),
-        }
-        // None is too far ahead: their source has judged them by the same limit, and not later.
-        intake.history.push(partition, &block.decoded.batch, block.received.max(now()))?;
-        intake.ask_until(intake.history.reached(partition))?;
+        let certain = intake.history.certain();
+        intake.ask_until(certain)?;
         bar.set_position((sources.fraction() * PROGRESS as f64) as u64);
     }
     for (index, stream) in &mut summary.streams {
@@ -84,4 +78,86 @@ pub fn find_label(plan: &Plan, name: &str, view: usize) -> Result<usize, Failure
         )));
     }
     Ok(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::sync::Arc;
+
+    use millrace_batch::{AsOf, Counting, History, Job, Labelling, Subject};
+    use millrace_connector::CsvOptions;
+    use millrace_event::{EventTime, Span};
+    use millrace_stream::Settings;
+
+    use super::*;
+    use crate::config::Size;
+    use crate::history::scratch::ScratchFile;
+    use crate::history::{AskedRows, Events};
+
+    const PROJECT: &str = "
+entity card
+stream pay { pay : int id at : timestamp time card : card }
+stream report { id : int id at : timestamp time pay : int }
+features velocity by card from pay { n = count() }
+view checkout on pay { use velocity }
+label fraud on pay {
+  positive from report by pay
+  matures 2h
+}
+";
+
+    /// Twelve files of payments that each go on to the end, one of reports whose only one is far
+    /// ahead, and many more rows than may wait.
+    #[test]
+    fn rows_wait_only_for_events_that_have_not_come() {
+        const ROWS: i64 = 140_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let start: EventTime = "2026-03-01T00:00:00Z".parse().unwrap();
+        let at = |second: i64| start.plus(Span::seconds(second));
+        std::fs::write(path("a.mill"), PROJECT).unwrap();
+        let mut files = Vec::new();
+        for file in 0..12 {
+            let mut text = "pay,at,card\n".to_owned();
+            for n in 0..50 {
+                writeln!(text, "{},{},c1", n * 12 + file, at(n * ROWS / 50 + file)).unwrap();
+            }
+            files.push(path(&format!("{file}.csv")));
+            std::fs::write(&files[file as usize], text).unwrap();
+        }
+        std::fs::write(path("r.csv"), format!("id,at,pay\n1,{},5\n", at(ROWS * 3))).unwrap();
+        let rows: String = (0..ROWS).map(|n| format!("{n},{},c1\n", at(n))).collect();
+        std::fs::write(path("rows.csv"), format!("pay,at,card\n{rows}")).unwrap();
+
+        let place = Place { project: folder.path().to_owned() };
+        let project = place.open().unwrap();
+        let job = Job {
+            plan: Arc::clone(&project.plan),
+            view: 0,
+            rows: EventTime::MIN..EventTime::MAX,
+            asof: AsOf::Event,
+            subject: Subject::Asked,
+            counting: Counting::AsHappened,
+            labelling: Some(Labelling { label: 0, cutoff: EventTime::MAX, is_given: true }),
+            fields: Vec::new(),
+            memory: 1 << 30,
+            settings: Settings { pending_max: 70_000, ..project.config.engine() },
+        };
+        let mut letters = Letters::at(path("out.dead.ndjson"));
+        let how = (Size(1 << 30), CsvOptions::default());
+        let asked = AskedRows::open(&path("rows.csv"), &project, &job, how, &mut letters).unwrap();
+        let scratch = Arc::new(ScratchFile::in_folder(folder.path().to_owned()));
+        let intake = Intake::new(History::new(job, scratch), Some(asked));
+        let events = vec![
+            Events { stream: "report".to_owned(), files: vec![path("r.csv")] },
+            Events { stream: "pay".to_owned(), files },
+        ];
+        let origins =
+            Origins { reading: Reading { events, ..Reading::default() }, ..Origins::default() };
+        let (stop, mut summary) = (Stop::new(), Summary::default());
+        let from = (&project, &place, &origins);
+        let scattered = read(from, intake, Some(&mut letters), &mut summary, &stop).unwrap();
+        assert_eq!(scattered.rows(), ROWS as u64);
+    }
 }

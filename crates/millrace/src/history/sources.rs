@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use millrace_batch::History;
 use millrace_connector::{CsvOptions, FileOptions, Position};
 use millrace_event::EventTime;
 use millrace_stream::PartitionId;
-use millrace_stream::live::rules_of;
+use millrace_stream::live::{now, rules_of};
 
 pub use super::inputs::Block;
 use super::inputs::{self, Events, Origin};
@@ -48,7 +49,7 @@ impl Reading {
     }
 
     /// Refuses to write where events are read, by whatever path.
-    pub fn keep_apart(&self, project: &Project, outputs: [&Path; 2]) -> Result<(), Failure> {
+    pub fn keep_apart(&self, project: &Project, outputs: &[&Path]) -> Result<(), Failure> {
         inputs::keep_apart(&self.events, project, outputs)
     }
 
@@ -66,13 +67,13 @@ impl Reading {
         files.collect()
     }
 
-    /// What separates the columns where the configuration says this.
-    pub fn delimiter(&self, configured: char) -> Result<u8, Failure> {
+    /// How CSV files are laid out.
+    pub fn csv(&self, configured: char) -> Result<CsvOptions, Failure> {
         let given = self.delimiter.unwrap_or(configured);
-        u8::try_from(given)
-            .ok()
-            .filter(u8::is_ascii)
-            .ok_or_else(|| Failure::usage(format!("--delimiter is `{given}`; use an ASCII sign")))
+        let delimiter = u8::try_from(given).ok().filter(u8::is_ascii).ok_or_else(|| {
+            Failure::usage(format!("--delimiter is `{given}`; use an ASCII sign"))
+        })?;
+        Ok(CsvOptions { has_header: !self.no_header, delimiter, ..CsvOptions::default() })
     }
 }
 
@@ -138,11 +139,7 @@ impl Sources {
             let schema = &project.plan.streams[stream].schema;
             let options = FileOptions {
                 limits: project.config.limits(),
-                csv: CsvOptions {
-                    has_header: !reading.no_header,
-                    delimiter: reading.delimiter(delimiter)?,
-                    ..CsvOptions::default()
-                },
+                csv: reading.csv(delimiter)?,
                 rules: rules.get(stream).cloned(),
                 ..FileOptions::default()
             };
@@ -156,6 +153,39 @@ impl Sources {
         }
         sources.files = sources.origins.len();
         Ok(sources)
+    }
+
+    /// Opens every file of the streams that have a say in a history, each a partition of it.
+    pub fn of_history(
+        project: &Project,
+        reading: &Reading,
+        threads: usize,
+        history: &mut History,
+    ) -> Result<Sources, Failure> {
+        let streams = 0..project.plan.streams.len();
+        let needs: Vec<bool> = streams.map(|stream| history.needs(stream)).collect();
+        let partition = |stream: usize, name: &str| history.partition(stream, name);
+        Sources::open(project, reading, threads, &needs, partition)
+    }
+
+    /// Hands the next block to the history, once `see` was shown it; whether there was one, or the
+    /// end of a file.
+    pub fn feed(
+        &mut self,
+        history: &mut History,
+        see: &mut dyn FnMut(PartitionId, &Block) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        match self.next(|partition| history.reached(partition))? {
+            None => return Ok(false),
+            Some((partition, None)) => history.close(partition)?,
+            Some((partition, Some(block))) => {
+                see(partition, &block)?;
+                // None is too far ahead: their source has judged them by the same limit, and not
+                // later.
+                history.push(partition, &block.decoded.batch, block.received.max(now()))?;
+            }
+        }
+        Ok(true)
     }
 
     /// The streams that are read, by index and name.

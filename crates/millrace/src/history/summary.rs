@@ -23,7 +23,7 @@ pub struct Summary {
     pub streams: BTreeMap<usize, StreamSummary>,
     /// A file of rows that were asked for: how many there are, and how many cannot be read.
     pub asked: Option<(PathBuf, (u64, u64))>,
-    /// How many records of the log were read, if it was.
+    /// Of a log that was read, how many records.
     pub log_records: Option<u64>,
     pub rows: u64,
     pub took: Duration,
@@ -31,7 +31,7 @@ pub struct Summary {
     pub is_resumed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct StreamSummary {
     pub(super) name: String,
     pub counts: Counts,
@@ -94,6 +94,20 @@ impl Summary {
             grouped(self.rows),
             grouped(events),
         )?;
+        self.print_streams()?;
+        if let Some((path, (rows, dead))) = &self.asked {
+            let [records, rows, dead] = [rows + dead, *rows, *dead].map(grouped);
+            let path = path.display();
+            say!("  {path}: {records} in = {rows} asked for + {dead} dead-lettered")?;
+        }
+        match letters {
+            Some(path) => say!("  dead letters: {}", path.display()),
+            None => Ok(()),
+        }
+    }
+
+    /// What became of the records of each stream.
+    pub fn print_streams(&self) -> Result<(), Failure> {
         for stream in self.streams.values() {
             let Counts { applied, duplicate, late, .. } = stream.counts;
             let [records, applied, duplicate, late, dead] =
@@ -117,15 +131,7 @@ impl Summary {
                 say!("    {reason}: {}", counted(*count as usize, "dead letter"))?;
             }
         }
-        if let Some((path, (rows, dead))) = &self.asked {
-            let [records, rows, dead] = [rows + dead, *rows, *dead].map(grouped);
-            let path = path.display();
-            say!("  {path}: {records} in = {rows} asked for + {dead} dead-lettered")?;
-        }
-        match letters {
-            Some(path) => say!("  dead letters: {}", path.display()),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     pub fn print_json(
@@ -134,8 +140,26 @@ impl Summary {
         output: &Path,
         letters: Option<&Path>,
     ) -> Result<(), Failure> {
-        let streams: BTreeMap<&str, serde_json::Value> = self
-            .streams
+        let all = json!({
+            "view": view,
+            "output": output.display().to_string(),
+            "rows": self.rows,
+            "seconds": self.took.as_secs_f64(),
+            "cpu_seconds": processor_time().as_secs_f64(),
+            "peak_rss_bytes": peak_memory()?,
+            "streams": self.streams_json(),
+            "asked": self.asked.as_ref().map(|(path, (rows, dead))| {
+                json!({ "file": path.display().to_string(), "rows": rows, "dead": dead })
+            }),
+            "resumed": self.is_resumed,
+            "dead_letters": letters.map(|p| p.display().to_string()),
+        });
+        say!("{all}")
+    }
+
+    /// The same by the streams' names.
+    pub fn streams_json(&self) -> BTreeMap<&str, serde_json::Value> {
+        self.streams
             .values()
             .map(|s| {
                 let Counts { applied, duplicate, late, replayed, .. } = s.counts;
@@ -150,21 +174,6 @@ impl Summary {
                 });
                 (s.name.as_str(), counts)
             })
-            .collect();
-        let all = json!({
-            "view": view,
-            "output": output.display().to_string(),
-            "rows": self.rows,
-            "seconds": self.took.as_secs_f64(),
-            "cpu_seconds": processor_time().as_secs_f64(),
-            "peak_rss_bytes": peak_memory()?,
-            "streams": streams,
-            "asked": self.asked.as_ref().map(|(path, (rows, dead))| {
-                json!({ "file": path.display().to_string(), "rows": rows, "dead": dead })
-            }),
-            "resumed": self.is_resumed,
-            "dead_letters": letters.map(|p| p.display().to_string()),
-        });
-        say!("{all}")
+            .collect()
     }
 }

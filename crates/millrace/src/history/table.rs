@@ -28,20 +28,24 @@ pub struct Table {
 pub fn columns_of(plan: &Plan, view: usize) -> Vec<(String, Type)> {
     let view = &plan.views[view];
     let schema = &plan.streams[view.stream].schema;
-    let is_taken = |name: &str| view.columns.iter().any(|c| &*c.name == name);
-    let own = |index: usize| {
+    // A column of the view keeps its name; the event's own field then gives way.
+    let mut columns: Vec<(String, Type)> =
+        view.columns.iter().map(|c| (c.name.to_string(), c.ty.clone())).collect();
+    for (place, index) in [schema.id, schema.time].into_iter().enumerate() {
         let field = &schema.fields[index];
-        // A column of the view keeps its name; the event's own field then gives way.
-        let name = if is_taken(&field.name) {
-            format!("event_{}", field.name)
-        } else {
-            field.name.to_string()
-        };
-        (name, field.ty.clone())
-    };
-    let mut columns = vec![own(schema.id), own(schema.time)];
-    columns.extend(view.columns.iter().map(|c| (c.name.to_string(), c.ty.clone())));
+        let name = unique(&columns, &field.name, &format!("event_{}", field.name));
+        columns.insert(place, (name, field.ty.clone()));
+    }
     columns
+}
+
+/// A name that no column has: the wanted one, or else another, with a number behind it if that is
+/// taken, too.
+pub fn unique(columns: &[(String, Type)], wanted: &str, other: &str) -> String {
+    let is_taken = |name: &str| columns.iter().any(|(taken, _)| taken == name);
+    let numbered = (2..).map(|number| format!("{other}_{number}"));
+    let names = [wanted.to_owned(), other.to_owned()].into_iter().chain(numbered);
+    names.into_iter().find(|name| !is_taken(name)).unwrap_or_default()
 }
 
 #[derive(Debug)]
@@ -166,4 +170,24 @@ fn on_thread(mut writer: Box<RowWriter>) -> Result<Writer, Failure> {
     let thread = std::thread::Builder::new().name("write".to_owned()).spawn(write);
     let thread = thread.map_err(|e| Failure::environment(format!("no thread to write: {e}")))?;
     Ok(Writer::Thread { blocks, thread })
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_feature::{SourceFile, compile};
+
+    use super::*;
+
+    #[test]
+    fn no_two_columns_have_one_name() {
+        let text = "entity card\nstream pay { id : int id at : timestamp time card : card }\n\
+                    view v on pay { id = card at = at event_id = card event_at_2 = at }\n";
+        let compiled = compile(&[SourceFile::new("a.mill", text)]);
+        let plan = compiled.plan.unwrap_or_else(|| panic!("{:?}", compiled.diagnostics));
+        let columns = columns_of(&plan, 0);
+        let names: Vec<&str> = columns.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["event_id_2", "event_at", "id", "at", "event_id", "event_at_2"]);
+        assert_eq!(unique(&columns, "row", "row_number"), "row");
+        assert_eq!(unique(&columns, "id", "event_at"), "event_at_3");
+    }
 }

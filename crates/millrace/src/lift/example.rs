@@ -1,5 +1,6 @@
 //! The worlds of the examples: what freshness is worth where the truth is known.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use millrace_event::{EventTime, Span};
@@ -152,7 +153,7 @@ impl Set<'_> {
             settings: millrace_stream::Settings::default(),
             threads: args.reading.threads()?,
             memory: args.memory()?,
-            scratch: args.scratch.clone().unwrap_or_else(std::env::temp_dir),
+            scratch: args.scratch_folder(Path::new("")),
             stop,
         };
         let wanted = Wanted {

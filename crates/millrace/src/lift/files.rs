@@ -19,7 +19,7 @@ use crate::compute::find_view;
 use crate::config::did_you_mean;
 use crate::console::grouped;
 use crate::exit::Failure;
-use crate::history::find_label;
+use crate::history::{find_label, keep_files_apart};
 use crate::project::Project;
 use crate::stop::Stop;
 
@@ -29,7 +29,8 @@ pub fn report(args: &Args, plan: &trial::Plan, stop: &Stop) -> Result<Report, Fa
     let label = find_label(&project.plan, args.label.as_deref().unwrap_or_default(), view)?;
     let threads = args.reading.threads()?;
     if let Some(output) = args.output.as_deref() {
-        args.reading.keep_apart(&project, [output, output])?;
+        args.reading.keep_apart(&project, &[output])?;
+        keep_files_apart(args.truth.iter().chain(&args.kinds).cloned(), &[output])?;
     }
     let source = Files { project: &project, reading: &args.reading, threads };
     let study = Study {
@@ -41,12 +42,14 @@ pub fn report(args: &Args, plan: &trial::Plan, stop: &Stop) -> Result<Report, Fa
         settings: project.config.engine(),
         threads,
         memory: args.memory()?,
-        scratch: args.scratch.clone().unwrap_or_else(std::env::temp_dir),
+        scratch: args.scratch_folder(&project.folder),
         stop,
     };
     let [card, amount] = fields(args, &project.plan, view)?;
-    let read = |path: &Option<PathBuf>| path.as_deref().map(Truth::read).transpose();
-    let (truth, kinds) = (read(&args.truth)?, read(&args.kinds)?);
+    let read = |option: &'static str, path: &Option<PathBuf>| {
+        path.as_deref().map(|path| Truth::read(option, path)).transpose()
+    };
+    let (truth, kinds) = (read("--truth", &args.truth)?, read("--kinds", &args.kinds)?);
     let extent = trial::extent(&study)?;
     let (windows, known) = windows(args, &study, &extent, truth.is_some())?;
     let wanted = Wanted {

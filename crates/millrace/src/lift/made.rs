@@ -87,7 +87,8 @@ impl Payments<'_> {
                 None => Verdict::Negative,
             }
         };
-        Truth { kinds: fraud.map(|kind| kind.name().to_owned()).collect(), of: Box::new(verdict) }
+        let kinds = fraud.map(|kind| kind.name().to_owned()).collect();
+        Truth { kinds, of: Box::new(verdict), file: None }
     }
 }
 
@@ -186,7 +187,7 @@ impl Handbook {
             }
         };
         let kinds = Scenario::ALL.map(|scenario| name(scenario).to_owned()).to_vec();
-        Truth { kinds, of: Box::new(verdict) }
+        Truth { kinds, of: Box::new(verdict), file: None }
     }
 
     fn row(&self, id: TransactionId) -> Option<&Transaction> {

@@ -1,7 +1,9 @@
 //! What a lift leaves behind: tables, a page, JSON, models.
 
+use std::io::Write as _;
 use std::path::Path;
 
+use millrace_connector::PartialFile;
 use millrace_lift::experiment::{Cell, Trial};
 use millrace_lift::render::{to_html, to_text};
 use millrace_lift::report::Report;
@@ -18,13 +20,20 @@ pub fn write(args: &Args, report: &Report) -> Result<(), Failure> {
         bytes(to_text(report).as_bytes())?;
     }
     if let Some(path) = &args.output {
-        std::fs::write(path, to_html(report)).map_err(Failure::io(path))?;
+        write_whole(path, &to_html(report))?;
         note!("the page is {}", path.display());
     }
     match (&args.save_models, report.trials.first()) {
         (Some(folder), Some(trial)) => save(folder, trial),
         (Some(_), None) | (None, _) => Ok(()),
     }
+}
+
+/// A file of that name has all of the text, or what it had before.
+fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut file = PartialFile::create(path)?;
+    file.write_all(text.as_bytes()).map_err(Failure::io(path))?;
+    Ok(file.finish()?)
 }
 
 /// Writes the models of a trial, and says from which score on each budget is full.
@@ -34,7 +43,7 @@ fn save(folder: &Path, trial: &Trial) -> Result<(), Failure> {
         let Cell { served, thresholds, .. } = cell;
         let path = folder.join(format!("{served}.txt"));
         let text = to_lightgbm_text(model)?;
-        std::fs::write(&path, text).map_err(Failure::io(&path))?;
+        write_whole(&path, &text)?;
         note!(
             "{}: {} trees; its alerts are full from a score of {:.6} on, its false positives from \
              {:.6}",

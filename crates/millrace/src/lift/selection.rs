@@ -13,6 +13,10 @@ use super::study::{Columns, Pass, Study};
 use super::truth::{Truth, Verdict};
 use super::windows::Windows;
 use crate::exit::Failure;
+use crate::history::Roll;
+
+/// What to do where two passes gave other rows.
+pub const STILL: &str = "run it again while nothing writes to the files";
 
 /// What the rows need beside their features.
 pub struct Wanted<'a> {
@@ -35,13 +39,15 @@ pub struct Selection {
     /// Of the rows between the windows' first and last moment, the numbers of those that are kept.
     pub numbers: Vec<u64>,
     pub rows: Rows,
+    /// All rows between these moments, for the passes that come to hold theirs against.
+    pub roll: Roll,
 }
 
 /// A row that may be learnt from: its number, and its label at the cut.
 type Lesson = (u64, bool);
 
 pub fn select(study: &Study<'_>, wanted: &Wanted<'_>) -> Result<Selection, Failure> {
-    let lessons = lessons(study, wanted)?;
+    let (lessons, before) = lessons(study, wanted)?;
     let mut choosing = Choosing::new(study, wanted, lessons);
     let pass = Pass {
         what: "labels in the end".to_owned(),
@@ -55,13 +61,17 @@ pub fn select(study: &Study<'_>, wanted: &Wanted<'_>) -> Result<Selection, Failu
         choosing.take(&rows);
         Ok(())
     })?;
+    if let Some(before) = before {
+        choosing.roll.check(&before, STILL)?;
+    }
+    choosing.check_met(study)?;
     Ok(choosing.finish())
 }
 
 /// All that is positive at the cut, and every so many of the others.
-fn lessons(study: &Study<'_>, wanted: &Wanted<'_>) -> Result<Vec<Lesson>, Failure> {
+fn lessons(study: &Study<'_>, wanted: &Wanted<'_>) -> Result<(Vec<Lesson>, Option<Roll>), Failure> {
     if wanted.windows.train.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     let pass = Pass {
         what: "labels at the cut".to_owned(),
@@ -72,7 +82,9 @@ fn lessons(study: &Study<'_>, wanted: &Wanted<'_>) -> Result<Vec<Lesson>, Failur
         rows: wanted.windows.rows(),
     };
     let (mut lessons, mut number, mut negative) = (Vec::new(), 0u64, 0u64);
+    let mut roll = Roll::default();
     study.pass(&pass, &mut |_, _| {}, &mut |rows| {
+        roll.take(&rows);
         let [_, time, label, _] = rows.columns.as_slice() else {
             return Err("a pass over labels has four columns".to_owned());
         };
@@ -88,7 +100,7 @@ fn lessons(study: &Study<'_>, wanted: &Wanted<'_>) -> Result<Vec<Lesson>, Failur
         }
         Ok(())
     })?;
-    Ok(lessons)
+    Ok((lessons, Some(roll)))
 }
 
 fn label_of(labels: &Column, row: usize) -> Option<bool> {
@@ -103,6 +115,9 @@ struct Choosing<'a> {
     number: u64,
     numbers: Vec<u64>,
     rows: Rows,
+    roll: Roll,
+    /// How many rows the truth calls positive, and of how many the kinds know something.
+    met: [u64; 2],
     amounts: Vec<i64>,
     cards: Vec<u32>,
     card_numbers: HashMap<String, u32>,
@@ -132,6 +147,8 @@ impl<'a> Choosing<'a> {
                 card: None,
                 kinds: None,
             },
+            roll: Roll::default(),
+            met: [0; 2],
             amounts: Vec::new(),
             cards: Vec::new(),
             card_numbers: HashMap::new(),
@@ -140,6 +157,7 @@ impl<'a> Choosing<'a> {
     }
 
     fn take(&mut self, rows: &TrainingRows) {
+        self.roll.take(rows);
         let [ids, times, rest @ ..] = rows.columns.as_slice() else { return };
         let (fields, labels) = rest.split_at(rest.len().saturating_sub(2));
         let Some(labels) = labels.first() else { return };
@@ -171,7 +189,11 @@ impl<'a> Choosing<'a> {
         let id = text_of(ids, row);
         let of = |truth: &Truth<'_>| (truth.of)(&id);
         let truth = self.wanted.truth.map(of);
-        let kind = match self.wanted.kinds.map(of) {
+        let known = self.wanted.kinds.map(of);
+        let is_met = |verdict| u64::from(matches!(verdict, Some(Verdict::Positive { .. })));
+        self.met[0] += is_met(truth);
+        self.met[1] += is_met(known);
+        let kind = match known {
             Some(Verdict::Positive { kind }) => kind,
             Some(Verdict::Negative) | None => None,
         };
@@ -196,6 +218,19 @@ impl<'a> Choosing<'a> {
         }
     }
 
+    /// A file whose ids are written otherwise would make of every event a negative one.
+    fn check_met(&self, study: &Study<'_>) -> Result<(), Failure> {
+        let schema = &study.plan.streams[study.plan.views[study.view].stream].schema;
+        for (truth, met) in [self.wanted.truth, self.wanted.kinds].into_iter().zip(self.met) {
+            if let Some(file) = truth.and_then(|truth| truth.file.as_ref())
+                && met == 0
+            {
+                return Err(file.unmet(schema));
+            }
+        }
+        Ok(())
+    }
+
     fn finish(mut self) -> Selection {
         self.rows.amount_cents = self.wanted.amount.map(|_| self.amounts);
         self.rows.card = self.wanted.card.map(|_| self.cards);
@@ -203,7 +238,7 @@ impl<'a> Choosing<'a> {
         if !names.is_empty() {
             self.rows.kinds = Some(Kinds { names, of: self.kinds });
         }
-        Selection { numbers: self.numbers, rows: self.rows }
+        Selection { numbers: self.numbers, rows: self.rows, roll: self.roll }
     }
 }
 

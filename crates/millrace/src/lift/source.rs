@@ -3,11 +3,10 @@
 use millrace_batch::History;
 use millrace_event::{Batch, EventTime};
 use millrace_stream::PartitionId;
-use millrace_stream::live::now;
 
 use crate::console::note;
 use crate::exit::Failure;
-use crate::history::{PROGRESS, Reading, Sources};
+use crate::history::{Block, Events, PROGRESS, Reading, Sources};
 use crate::project::Project;
 use crate::stop::Stop;
 
@@ -60,30 +59,27 @@ pub struct Files<'a> {
 
 impl Source for Files<'_> {
     fn feed(&self, intake: &mut Intake<'_>) -> Result<(), Failure> {
-        let streams = 0..self.project.plan.streams.len();
-        let needs: Vec<bool> = streams.map(|stream| intake.history.needs(stream)).collect();
         // What one pass does not need, another one does: no remark that it is not read.
-        let events = self.reading.events.iter().filter(|given| {
-            self.project.plan.stream(&given.stream).is_none_or(|stream| needs[stream])
-        });
-        let reading = Reading { events: events.cloned().collect(), ..self.reading.clone() };
-        let history = &mut *intake.history;
-        let partition = |stream: usize, name: &str| history.partition(stream, name);
-        let mut sources = Sources::open(self.project, &reading, self.threads, &needs, partition)?;
+        let plan = &self.project.plan;
+        let is_needed = |given: &&Events| {
+            plan.stream(&given.stream).is_none_or(|stream| intake.history.needs(stream))
+        };
+        let events = self.reading.events.iter().filter(is_needed).cloned().collect();
+        let reading = Reading { events, ..self.reading.clone() };
+        let Intake { history, bar, stop, watch } = intake;
+        let mut sources = Sources::of_history(self.project, &reading, self.threads, history)?;
         let mut dead = 0;
-        while let Some((partition, block)) = sources.next(|p| intake.history.reached(p))? {
-            match block {
-                Some(block) => {
-                    dead += block.decoded.dead.len();
-                    let received = block.received.max(now());
-                    intake.push(partition, &block.decoded.batch, received)?;
-                }
-                None => intake.history.close(partition)?,
-            }
-            intake.progress(sources.fraction());
+        let mut see = |partition: PartitionId, block: &Block| {
+            check(stop)?;
+            dead += block.decoded.dead.len();
+            watch(partition.stream(), block.decoded.batch.times());
+            Ok(())
+        };
+        while sources.feed(history, &mut see)? {
+            bar.set_position((sources.fraction() * PROGRESS as f64) as u64);
         }
         if dead > 0 {
-            intake.bar.suspend(|| {
+            bar.suspend(|| {
                 note!(
                     "{dead} records could not be read and are left out; `millrace training-set` \
                      writes them to a file"

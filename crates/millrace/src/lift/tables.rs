@@ -8,11 +8,12 @@ use millrace_lift::{Column, Table};
 
 use super::encode::Encoding;
 use super::freshness::{Age, Freshness};
-use super::selection::Selection;
+use super::selection::{STILL, Selection};
 use super::study::{Columns, Pass, Study};
 use super::windows::Windows;
 use crate::console::note;
 use crate::exit::Failure;
+use crate::history::Roll;
 
 /// Words of one column that a model is given to tell apart.
 const WORDS_MAX: usize = 1_000;
@@ -27,7 +28,7 @@ pub fn world(
     check_memory(study, freshness, selection.numbers.len())?;
     let mut all = Vec::with_capacity(freshness.len());
     for one in freshness {
-        all.push(gather(study, windows, one, &selection.numbers)?);
+        all.push(gather(study, windows, one, &selection)?);
     }
     let names: Vec<String> = freshness.iter().map(|one| one.name.clone()).collect();
     let freshness = names.into_iter().zip(tables(all)?);
@@ -63,7 +64,7 @@ fn gather(
     study: &Study<'_>,
     windows: &Windows,
     freshness: &Freshness,
-    numbers: &[u64],
+    selection: &Selection,
 ) -> Result<Vec<Gathered>, Failure> {
     let (columns, asof) = match freshness.age {
         Age::Request => (Columns::Request, AsOf::Event),
@@ -77,6 +78,7 @@ fn gather(
         fields: Vec::new(),
         rows: windows.rows(),
     };
+    let numbers = &selection.numbers;
     let mut gathered: Vec<Gathered> = Vec::new();
     for column in study.columns(columns) {
         let Some(encoding) = Encoding::of(&column.ty) else { continue };
@@ -85,7 +87,9 @@ fn gather(
         gathered.push(Gathered { name, encoding, values, words: BTreeMap::new() });
     }
     let (mut number, mut kept) = (0u64, numbers.iter().copied().peekable());
+    let mut roll = Roll::default();
     study.pass(&pass, &mut |_, _| {}, &mut |rows: TrainingRows| {
+        roll.take(&rows);
         let count = rows.columns.first().map_or(0, millrace_event::Column::len);
         for row in 0..count {
             if kept.next_if_eq(&(number + row as u64)).is_some() {
@@ -97,10 +101,8 @@ fn gather(
         number += count as u64;
         Ok(())
     })?;
-    match kept.next() {
-        None => Ok(gathered),
-        Some(_) => Err(Failure::bug("a pass had fewer rows than the one before")),
-    }
+    roll.check(&selection.roll, STILL)?;
+    Ok(gathered)
 }
 
 impl Gathered {

@@ -1,33 +1,38 @@
 //! Scores and explanations, as CSV or as lines of JSON.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Stdout, Write};
+use std::path::Path;
 
+use millrace_connector::PartialFile;
 use millrace_serving::model::{Attribution, ModelFeature, Score};
 use serde_json::{Map, Value, json};
 
 use crate::exit::Failure;
 
 pub struct Output {
-    to: Box<dyn Write>,
-    path: Option<PathBuf>,
+    to: To,
     is_json: bool,
+}
+
+enum To {
+    Screen(BufWriter<Stdout>),
+    /// It has its name once it is whole.
+    File(BufWriter<PartialFile>),
 }
 
 impl Output {
     /// Writes into a new file, or to standard output.
     pub fn create(path: Option<&Path>, json: bool) -> Result<Output, Failure> {
         let ending = path.and_then(|path| path.extension()).and_then(|ending| ending.to_str());
-        let to: Box<dyn Write> = match path {
-            None => Box::new(BufWriter::new(io::stdout().lock())),
-            Some(path) => {
-                let file = File::create_new(path).map_err(Failure::io(path))?;
-                Box::new(BufWriter::new(file))
+        let to = match path {
+            None => To::Screen(BufWriter::new(io::stdout())),
+            Some(path) if path.symlink_metadata().is_ok() => {
+                return Err(Failure::io(path)(io::ErrorKind::AlreadyExists.into()));
             }
+            Some(path) => To::File(BufWriter::new(PartialFile::create(path)?)),
         };
         let is_json = json || matches!(ending, Some("ndjson" | "jsonl"));
-        Ok(Output { to, path: path.map(Path::to_owned), is_json })
+        Ok(Output { to, is_json })
     }
 
     /// The names of the columns; lines of JSON have theirs.
@@ -78,19 +83,24 @@ impl Output {
         Ok(())
     }
 
-    pub fn finish(mut self) -> Result<(), Failure> {
-        let flushed = self.to.flush();
-        flushed.map_err(|error| self.failure(error))
+    pub fn finish(self) -> Result<(), Failure> {
+        match self.to {
+            To::Screen(mut out) => out.flush().map_err(Failure::output),
+            To::File(file) => {
+                let path = file.get_ref().path().to_owned();
+                let file = file.into_inner().map_err(|e| Failure::io(&path)(e.into_error()))?;
+                Ok(file.finish()?)
+            }
+        }
     }
 
     fn line(&mut self, text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
-        writeln!(self.to, "{text}").map_err(|error| self.failure(error))
-    }
-
-    fn failure(&self, error: io::Error) -> Failure {
-        match &self.path {
-            Some(path) => Failure::io(path)(error),
-            None => Failure::output(error),
+        match &mut self.to {
+            To::Screen(out) => writeln!(out, "{text}").map_err(Failure::output),
+            To::File(file) => {
+                let written = writeln!(file, "{text}");
+                written.map_err(|error| Failure::io(file.get_ref().path())(error))
+            }
         }
     }
 }

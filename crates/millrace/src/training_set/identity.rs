@@ -39,6 +39,8 @@ impl Identity {
         identity.add("the limits", format!("{:?}", project.config.limits()));
         if let Some(rows) = &args.rows {
             identity.add("the file of --rows", stamp(rows)?);
+            let delimiter = char::from(args.origins.reading.csv(',')?.delimiter);
+            identity.add("the delimiter of --rows", delimiter);
         }
         if args.origins.from_log {
             let dir = DataPlace::of(&args.place, args.origins.data.as_deref()).existing()?;
@@ -49,7 +51,7 @@ impl Identity {
         identity.add("--no-header", args.origins.reading.no_header);
         for files in args.origins.reading.files(project, &needed)? {
             let name = &job.plan.streams[files.stream].schema.stream;
-            let delimiter = char::from(args.origins.reading.delimiter(files.delimiter)?);
+            let delimiter = char::from(args.origins.reading.csv(files.delimiter)?.delimiter);
             identity.add(format!("the delimiter of stream {name}"), delimiter);
             for (file, number) in files.files.iter().zip(1..) {
                 identity.add(format!("file {number} of stream {name}"), stamp(file)?);

@@ -48,10 +48,10 @@ impl Work<'_> {
         identity: Identity,
     ) -> Result<(Scattered, Head, Summary), Failure> {
         folder.clear()?;
-        let mut letters = Letters::at(folder.letters())?;
+        let mut letters = Letters::at(folder.letters());
         let mut summary = Summary::default();
         let scattered = self.read(history, &mut letters, &mut summary)?;
-        letters.sync()?;
+        letters.finish()?;
         let log = match summary.log_records {
             Some(records) => LogMark::of(&self.data()?, records)?,
             None => None,

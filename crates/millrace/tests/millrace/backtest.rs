@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use millrace_payments::{DECISION, MODELS, PaymentEvent};
+use millrace_payments::{DECISION, MODELS, PROJECT, PaymentEvent};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -94,4 +94,45 @@ fn what_is_not_changed_is_decided_alike_whatever_the_way() {
     );
     let told = fail(folder, &["backtest", "authorise", "--rules", "bad.rules"], 1);
     assert!(told.contains("bad.rules:2"), "{told}");
+}
+
+/// A stream that is declared anew stands elsewhere among the streams, and its fields in another order.
+#[test]
+fn the_rules_may_declare_the_stream_with_more_fields() {
+    let folder = decided();
+    let folder = folder.path();
+    let same = backtest(folder, &["--rules", DECISION.0]);
+    let text = PROJECT.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n");
+    let (_, payments) = text.split_once("stream payment_attempts {").unwrap();
+    let (payments, _) = payments.split_once('}').unwrap();
+    let rules = format!("stream payment_attempts {{\n  note : string?\n{payments}}}\n");
+    write(folder, &[("new.rules", &rules)]);
+    let told = backtest(folder, &["--rules", "new.rules"]);
+    assert_eq!(told["changes"], Value::Array(Vec::new()));
+    assert_eq!(told["then"]["outcomes"], same["then"]["outcomes"]);
+
+    let late = payments.replace("late 10m", "late 3d");
+    write(folder, &[("new.rules", &format!("stream payment_attempts {{\n{late}}}\n"))]);
+    let told = fail(folder, &["backtest", "authorise", "--rules", "new.rules"], 2);
+    assert!(told.contains("`payment_attempts`") && told.contains("`late`"), "{told}");
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let folder = decided();
+    let folder = folder.path();
+    let path = folder.join("payment_attempts.ndjson");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let first = text.lines().next().unwrap();
+    std::fs::write(&path, format!("{text}no event\n{first}\n")).unwrap();
+    let same = backtest(folder, &["--rules", DECISION.0]);
+    let counts = &same["streams"]["payment_attempts"];
+    assert_eq!(
+        (&counts["dead"], &counts["records"]),
+        (&1.into(), &(text.lines().count() + 2).into())
+    );
+    assert_eq!(counts["applied"], same["events"]);
+    let told = succeed(folder, &["backtest", "authorise", "--rules", DECISION.0]);
+    assert!(told.contains("  payment_attempts: ") && told.contains(" + 1 dead-lettered"), "{told}");
+    assert!(told.contains("bad-json: 1 dead letter"), "{told}");
 }

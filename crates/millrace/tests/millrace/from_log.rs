@@ -173,10 +173,10 @@ impl Server {
         json.map(|json| json.get().to_owned()).collect()
     }
 
-    pub fn replay(&self) -> u64 {
+    pub fn replay(&self, now: EventTime) -> u64 {
         let (reply, answer) = channel();
         let reply = Box::new(move |result| drop(reply.send(result)));
-        self.live.replay_late(reply).unwrap();
+        self.live.replay_late(now, reply).unwrap();
         answer.recv().unwrap().unwrap().events
     }
 }
@@ -265,7 +265,7 @@ pub fn deliver(
         if next.is_none() || since >= 250 && next != Some(&event.id) {
             since = 0;
             let replayed = std::mem::take(&mut late);
-            assert_eq!(server.replay(), replayed.len() as u64);
+            assert_eq!(server.replay(*received), replayed.len() as u64);
             let now = |(id, (event, _))| (id, (event, *received));
             applied.extend(replayed.into_iter().map(now));
         }
@@ -324,8 +324,18 @@ fn the_log_gives_the_rows_that_files_of_what_counted_give() {
             }
         }
         let backtest = ["backtest", "authorise", "--against", "authorise", "--json"];
-        let files = succeed(folder.path(), &backtest);
-        let logged = succeed(folder.path(), &[&backtest[..], &["--from-log"]].concat());
+        let told = |rest: &[&str]| -> serde_json::Value {
+            serde_json::from_str(&succeed(folder.path(), &[&backtest[..], rest].concat())).unwrap()
+        };
+        let (mut files, mut logged) = (told(&[]), told(&["--from-log"]));
+        // Only in the log are there some that were late, or came twice.
+        let [files_read, log_read] =
+            [&mut files, &mut logged].map(|told| told["streams"]["payment"].take());
+        assert_eq!(files_read["late"], 0);
+        assert!(log_read["replayed"].as_u64() > Some(0), "{log_read}");
+        for told in [&mut files, &mut logged] {
+            told["streams"].take();
+        }
         assert_eq!(files, logged);
         server.live.close().unwrap();
     }
@@ -466,4 +476,32 @@ fn what_was_imported_is_told_of() {
     assert!(ended.err.contains("arrived more than a day after their time"), "{ended:?}");
     let text = read(folder.path(), "out.csv");
     assert!(text.lines().skip(1).all(|line| line.ends_with(",0,0,,,,0,0")), "{text}");
+}
+
+/// Late events that are replayed while nothing comes in are known from their replay on, and by no row
+/// between the last delivery and it.
+#[test]
+fn what_was_replayed_is_known_from_its_replay_on() {
+    let folder = folder();
+    let server = Server::in_folder(folder.path());
+    let at = |time: &str| format!("2026-03-01T{time}:00Z").parse::<EventTime>().unwrap();
+    let payment = |id: &str, time: &str| {
+        let (id, card) = (id.to_owned(), "c1".to_owned());
+        Event { stream: PAYMENT, id, at: at(time), card, number: 5 }
+    };
+    server.take(&payment("first", "18:00"), "east", at("18:00"));
+    server.take(&payment("late", "17:00"), "east", at("18:00"));
+    assert_eq!(server.replay(at("20:00")), 1);
+    server.live.close().unwrap();
+    write(
+        folder.path(),
+        &[("rows.csv", "at,card\n2026-03-01T19:00:00Z,c1\n2026-03-01T20:00:01Z,c1\n")],
+    );
+    let command = ["training-set", "checkout", "--from-log", "--as-known", "-o", "out.csv"];
+    succeed(folder.path(), &[&command[..], &["--rows", "rows.csv"]].concat());
+    let spends: Vec<String> = read(folder.path(), "out.csv")
+        .lines()
+        .map(|l| l.split(',').nth(3).unwrap().to_owned())
+        .collect();
+    assert_eq!(spends, ["spend", "5", "10"]);
 }

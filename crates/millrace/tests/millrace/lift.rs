@@ -115,8 +115,20 @@ fn mistakes_are_told_with_what_to_do() {
     assert!(said.contains("nowhere.csv"), "{said}");
     let handbook = ["lift", "--example", "handbook", "--test-to", "2018-08-01"];
     assert!(fail(folder.path(), &handbook, 2).contains("are fixed"));
-    let said = told(&["-o", "fraud_reports.ndjson"], 2);
-    assert!(said.contains("is a file that this command reads"), "{said}");
+    write(folder.path(), &[("ids.csv", "id\nnobody\n")]);
+    for rest in [
+        &["-o", "fraud_reports.ndjson"][..],
+        &["-o", "ids.csv", "--truth", "ids.csv"],
+        &["-o", "ids.csv", "--kinds", "ids.csv"],
+    ] {
+        let said = told(rest, 2);
+        assert!(said.contains("is a file that this command reads"), "{said}");
+    }
+    for option in ["--truth", "--kinds"] {
+        let said = told(&[option, "ids.csv"], 1);
+        assert!(said.contains(&format!("{option} ids.csv: none of its 1 ids")), "{said}");
+        assert!(said.contains("`payment_id` of stream `payment_attempts`"), "{said}");
+    }
     let ended =
         run(folder.path(), &["lift", "checkout", "--label", "fraud", "--example", "payments"]);
     assert_eq!(ended.code, Some(2), "{ended:?}");

@@ -145,6 +145,12 @@ fn what_is_missing_is_named_and_what_is_bad_is_kept() {
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, &**text)).collect();
     write(world.path(), &files);
     let command = ["training-set", "checkout", "-o", "out.csv", "--rows"];
+    let twice = fail(
+        world.path(),
+        &[&command[..], &["empty.csv", "--with", "card,amount,card"]].concat(),
+        2,
+    );
+    assert!(twice.contains("field 3 is `card` again"), "{twice}");
     for (file, field, more) in [
         ("no-card.csv", "card", &[][..]),
         ("no-time.csv", "at", &[]),
@@ -211,4 +217,24 @@ fn rows_beyond_the_memory_must_be_sorted() {
     assert!(told.contains(&format!("row {count} is earlier")) && told.contains("by at"), "{told}");
     let command = ["training-set", "checkout", "-o", "out.csv", "--rows", "unsorted.csv"];
     succeed(world.path(), &command);
+}
+
+#[test]
+fn a_file_of_rows_is_laid_out_as_is_said() {
+    let world = world(9);
+    let at = "2026-03-02T00:00:00Z";
+    write(
+        world.path(),
+        &[
+            ("commas.csv", &format!("at,card\n{at},c1\n")),
+            ("signs.csv", &format!("at;card\n{at};c1\n")),
+            ("bare.csv", &format!(";{at};c1;\n")),
+        ],
+    );
+    let command = ["training-set", "checkout", "-o"];
+    succeed(world.path(), &[&command[..], &["a.csv", "--rows", "commas.csv"]].concat());
+    for rest in [&["--rows", "signs.csv"][..], &["--rows", "bare.csv", "--no-header"]] {
+        succeed(world.path(), &[&command[..], &["b.csv", "--delimiter", ";"], rest].concat());
+        same(world.path(), "b.csv", "a.csv");
+    }
 }

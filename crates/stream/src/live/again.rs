@@ -31,7 +31,7 @@ pub(super) fn apply_again(
                 engine.apply(id, &batch, received)?;
             }
             EventRecord::Letters { .. } => {}
-            EventRecord::Replay { from, to } => {
+            EventRecord::Replay { at: _, from, to } => {
                 replay_late(engine, disk, from, to)?;
             }
         }

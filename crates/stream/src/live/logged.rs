@@ -30,7 +30,7 @@ use crate::settings::Settings;
 const STRETCH_EVENTS: usize = 1 << 16;
 
 /// Takes events of one stream that count, and when they arrived: those that were replayed, with
-/// what came just before the replay.
+/// their replay. [`EventTime::MAX`] if the log does not tell.
 pub type TakeEvents<'a> = dyn FnMut(usize, &Batch, EventTime) + 'a;
 
 /// The log as it is looked through.
@@ -38,6 +38,8 @@ pub type TakeEvents<'a> = dyn FnMut(usize, &Batch, EventTime) + 'a;
 pub struct Survey {
     log: Origin,
     reader: LogReader,
+    /// How many records are looked at, at most.
+    end: u64,
     /// Judges; its shards stay empty.
     engine: Engine,
     found: Found,
@@ -65,6 +67,8 @@ struct Found {
     stretches: Vec<(u64, EventTime)>,
     /// Stream and late events that were replayed, and when.
     replayed: Vec<(usize, Batch, EventTime)>,
+    /// Of how many it is known when that was.
+    dated: usize,
     /// When the last delivery was received.
     received: EventTime,
 }
@@ -88,11 +92,17 @@ impl Survey {
         Ok(Survey {
             log: Origin { disk, plan, needs },
             reader,
+            end: u64::MAX,
             engine,
             found: Found::new(),
             events: 0,
             earliest: EventTime::MAX,
         })
+    }
+
+    /// Looks at so many records of the log and none behind them, as if it ended there.
+    pub fn end_at(&mut self, records: u64) {
+        self.end = records;
     }
 
     /// Looks through one stretch; whether there is more.
@@ -101,7 +111,9 @@ impl Survey {
     /// When the log cannot be read.
     pub fn step(&mut self) -> Result<bool, PastError> {
         while self.events < STRETCH_EVENTS {
-            let Some((offset, bytes)) = self.reader.next_record()? else {
+            let is_over = self.found.records >= self.end;
+            let next = if is_over { None } else { self.reader.next_record()? };
+            let Some((offset, bytes)) = next else {
                 self.end_stretch();
                 return Ok(false);
             };
@@ -164,6 +176,7 @@ impl Found {
             applied: BTreeMap::new(),
             stretches: Vec::new(),
             replayed: Vec::new(),
+            dated: 0,
             received: EventTime::MIN,
         }
     }
@@ -177,12 +190,12 @@ impl Found {
         bytes: &[u8],
     ) -> Result<Option<Batch>, PastError> {
         if let Some(received) = log.skips(bytes)? {
-            self.received = received;
+            self.date(received);
             return Ok(None);
         }
         match log.decode(bytes)? {
             EventRecord::Delivery { received, judged, stream, partition, batch, position: _ } => {
-                self.received = received;
+                self.date(received);
                 if let Some(judged) = judged {
                     engine.judge_by(judged.future_max, judged.idle_after);
                 }
@@ -194,16 +207,34 @@ impl Found {
                 Ok(Some(batch))
             }
             EventRecord::Letters { .. } => Ok(None),
-            EventRecord::Replay { from, to } => {
+            EventRecord::Replay { at, from, to } => {
+                // It follows what was received before it, even if a clock was set back.
+                let at = at.map(|at| at.max(self.received));
+                if let Some(at) = at {
+                    self.date(at);
+                }
                 let needs = |_: &Engine, name: &str| log.stream(name).is_some();
                 late_events(engine, &log.disk, (from, to), needs, |engine, stream, late| {
                     engine.remember_replayed(stream, late);
-                    self.replayed.push((stream, late.clone(), self.received));
+                    self.replayed.push((stream, late.clone(), at.unwrap_or(EventTime::MAX)));
                     Ok(())
                 })?;
+                if at.is_some() {
+                    self.dated = self.replayed.len();
+                }
                 Ok(None)
             }
         }
+    }
+
+    /// A record of this time comes. A replay of old, which does not say when it was, was before it,
+    /// and is taken to have been just then: so what it brought is never known too early.
+    fn date(&mut self, time: EventTime) {
+        for (_, _, arrived) in self.replayed.iter_mut().skip(self.dated) {
+            *arrived = time;
+        }
+        self.dated = self.replayed.len();
+        self.received = time;
     }
 }
 
@@ -285,5 +316,91 @@ impl Logged {
             }
         }
         Ok(Some((end, bound)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_event::{Span, State, Value};
+    use millrace_feature::{SourceFile, compile};
+    use millrace_store::{Log, LogConfig, LogName, MemoryDisk};
+
+    use super::super::record::{Judged, encode_delivery, encode_late, encode_replay};
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    fn plan() -> Arc<Plan> {
+        let text = "stream s {\n  id : int id\n  at : timestamp time\n}\n\
+                    features g by id from s { n = count() }\n";
+        Arc::new(compile(&[SourceFile::new("test.mill", text)]).plan.unwrap())
+    }
+
+    fn event(plan: &Plan, id: i64, hour: i64) -> Batch {
+        let mut batch = Batch::new(Arc::clone(&plan.streams[0].schema));
+        let row = [Value::Int(id), Value::Timestamp(EventTime(hour * HOUR))];
+        batch.columns.iter_mut().zip(&row).for_each(|(c, value)| c.push(value, State::Ok));
+        batch
+    }
+
+    fn delivery(plan: &Plan, id: i64, hour: i64, received: i64) -> Vec<u8> {
+        let judged = Judged { future_max: Span::days(1), idle_after: Span::days(1), letters: 0 };
+        let received = EventTime(received * HOUR);
+        encode_delivery(received, judged, "p", None, &event(plan, id, hour))
+    }
+
+    /// The ids of the events that count, with the hour of their arrival.
+    fn arrivals(
+        plan: &Arc<Plan>,
+        records: &[Vec<u8>],
+        late: &[Batch],
+        end: u64,
+    ) -> Vec<(i64, i64)> {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+        let open = |name: &LogName| {
+            Log::open(Arc::clone(&disk), name, LogConfig::default(), Offset(0)).unwrap().0
+        };
+        let (mut events, mut lates) = (open(&LogName::EVENTS), open(&LogName::LATE));
+        assert!(records.iter().all(|record| events.append(&[record]).is_ok()));
+        assert!(late.iter().all(|batch| lates.append(&[&encode_late(batch)]).is_ok()));
+        events.close().unwrap();
+        lates.close().unwrap();
+        let mut survey =
+            Survey::open(disk, Arc::clone(plan), Settings::default(), vec![true]).unwrap();
+        survey.end_at(end);
+        while survey.step().unwrap() {}
+        let mut logged = survey.finish().unwrap();
+        let mut arrivals = Vec::new();
+        let mut take = |_: usize, events: &Batch, arrived: EventTime| {
+            let ids = events.columns[0].as_words().iter();
+            let hour = if arrived == EventTime::MAX { i64::MAX } else { arrived.0 / HOUR };
+            arrivals.extend(ids.map(|id| (*id, hour)));
+        };
+        while logged.next_stretch(&mut take).unwrap().is_some() {}
+        arrivals
+    }
+
+    #[test]
+    fn what_was_replayed_arrived_with_its_replay_and_of_old_with_what_came_next() {
+        let plan = plan();
+        let late = [event(&plan, 2, 1), event(&plan, 3, 2)];
+        let new = |from, to| encode_replay(EventTime(20 * HOUR), from, to);
+        let old = |from: u64, to| {
+            let record = new(from, to);
+            [&[2], &record[9..]].concat()
+        };
+        let first =
+            [delivery(&plan, 1, 18, 18), delivery(&plan, 2, 1, 18), delivery(&plan, 3, 2, 18)];
+        let of = |then: &[Vec<u8>]| arrivals(&plan, &[&first[..], then].concat(), &late, u64::MAX);
+        assert_eq!(of(&[new(0, 2)]), [(2, 20), (3, 20), (1, 18)]);
+        let last = delivery(&plan, 4, 22, 23);
+        assert_eq!(of(&[new(0, 2), last.clone()]), [(2, 20), (3, 20), (1, 18), (4, 23)]);
+        assert_eq!(of(&[old(0, 2), last.clone()]), [(2, 23), (3, 23), (1, 18), (4, 23)]);
+        assert_eq!(of(&[old(0, 2)]), [(2, i64::MAX), (3, i64::MAX), (1, 18)]);
+        assert_eq!(of(&[old(0, 1), new(1, 2)]), [(2, 20), (3, 20), (1, 18)]);
+        // What is behind the end is not looked at.
+        let all = [&first[..], &[last, new(0, 2)]].concat();
+        assert_eq!(arrivals(&plan, &all, &late, 4), [(1, 18), (4, 23)]);
+        assert_eq!(arrivals(&plan, &all, &late, 3), [(1, 18)]);
     }
 }

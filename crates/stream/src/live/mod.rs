@@ -439,12 +439,12 @@ impl Live {
         self.send(Message::Checkpoint(reply))
     }
 
-    /// Applies the late log, from where the last replay ended.
+    /// Applies the late log, from where the last replay ended; it is logged that this was `now`.
     ///
     /// # Errors
     /// [`Busy`].
-    pub fn replay_late(&self, reply: Reply<Replayed>) -> Result<(), Busy> {
-        self.send(Message::ReplayLate(reply))
+    pub fn replay_late(&self, now: EventTime, reply: Reply<Replayed>) -> Result<(), Busy> {
+        self.send(Message::ReplayLate { now, reply })
     }
 
     /// Makes everything that was applied durable, takes a last checkpoint and ends the threads.

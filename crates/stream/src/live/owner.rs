@@ -74,7 +74,10 @@ pub(super) enum Message {
     Expect(usize),
     Confirm(usize),
     Checkpoint(Reply<()>),
-    ReplayLate(Reply<Replayed>),
+    ReplayLate {
+        now: EventTime,
+        reply: Reply<Replayed>,
+    },
     Close(Reply<()>),
 }
 
@@ -95,7 +98,9 @@ impl Message {
     pub(super) fn lane(&self) -> Lane {
         match self {
             Message::Read(..) | Message::View { .. } | Message::Status(_) => Lane::Reads,
-            Message::Ingest { .. } | Message::Confirm(_) | Message::ReplayLate(_) => Lane::Events,
+            Message::Ingest { .. } | Message::Confirm(_) | Message::ReplayLate { .. } => {
+                Lane::Events
+            }
             Message::Expect(_) | Message::Checkpoint(_) | Message::Close(_) => Lane::Control,
         }
     }
@@ -113,7 +118,7 @@ impl Message {
             | Message::Expect(_)
             | Message::Confirm(_)
             | Message::Checkpoint(_)
-            | Message::ReplayLate(_)
+            | Message::ReplayLate { .. }
             | Message::Close(_) => 0,
         }
     }
@@ -126,7 +131,7 @@ impl Message {
             Message::View { reply, .. } => reply(Err(LiveError::Stopped)),
             Message::Status(reply) => reply(Err(LiveError::Stopped)),
             Message::Checkpoint(reply) | Message::Close(reply) => reply(Err(LiveError::Stopped)),
-            Message::ReplayLate(reply) => reply(Err(LiveError::Stopped)),
+            Message::ReplayLate { reply, .. } => reply(Err(LiveError::Stopped)),
             Message::Expect(_) | Message::Confirm(_) => {}
         }
     }
@@ -227,7 +232,7 @@ impl Owner {
                 }
             }
             Message::Checkpoint(reply) => self.waiting_next.push(reply),
-            Message::ReplayLate(reply) => self.replay_late(reply),
+            Message::ReplayLate { now, reply } => self.replay_late(now, reply),
             Message::Close(reply) => reply(Err(LiveError::Stopped)),
         }
     }
@@ -404,7 +409,7 @@ impl Owner {
         }
     }
 
-    fn replay_late(&mut self, reply: Reply<Replayed>) {
+    fn replay_late(&mut self, now: EventTime, reply: Reply<Replayed>) {
         let (replayed_to, to) = (self.counters.replayed_to, self.counters.late_next);
         let (done, wait) = channel();
         self.commit(Commit::Barrier(done));
@@ -430,7 +435,7 @@ impl Owner {
                 let receipt = Receipt { frontier: self.counters.next, ..Receipt::default() };
                 let reply: Reply<Receipt> =
                     Box::new(move |r| reply(r.map(|_| Replayed { events, removed })));
-                let event = Some(encode_replay(from, to));
+                let event = Some(encode_replay(now, from, to));
                 let reply = Some((reply, receipt));
                 self.commit(Commit::Records { event, late: None, dead: Vec::new(), reply });
             }

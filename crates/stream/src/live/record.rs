@@ -1,13 +1,14 @@
 //! The records of the three logs.
 //!
 //! ```text
-//!   event log     kind 1 byte: 3 delivery │ 4 letters │ 2 replay │ 1 delivery of old, unjudged
+//!   event log     kind 1 byte: 3 delivery │ 4 letters │ 5 replay
+//!                 of old: 1 delivery, unjudged │ 2 replay, without its time
 //!     delivery    received i64, future limit i64, idle limit i64, letters u64: records of the
 //!                 dead letters once it is taken; stream text, partition text,
 //!                 position (0 │ 1 and text), batch
 //!     letters     letters u64: a delivery that left nothing else
 //!     unjudged    a delivery without limits and letters
-//!     replay      from u64, to u64: records of the late log that were applied
+//!     replay      at i64, from u64, to u64: when records of the late log were applied, and which
 //!   late log      stream text, batch
 //!   dead letters  JSON: stream, origin, position, reason, message, and the bytes in base16 or text
 //! ```
@@ -65,6 +66,8 @@ pub(crate) enum EventRecord {
         letters: u64,
     },
     Replay {
+        /// `None` in records of old.
+        at: Option<EventTime>,
         from: u64,
         to: u64,
     },
@@ -123,8 +126,9 @@ pub(crate) fn encode_letters(letters: u64) -> Vec<u8> {
     out
 }
 
-pub(crate) fn encode_replay(from: u64, to: u64) -> Vec<u8> {
-    let mut out = vec![2];
+pub(crate) fn encode_replay(at: EventTime, from: u64, to: u64) -> Vec<u8> {
+    let mut out = vec![5];
+    out.extend_from_slice(&at.0.to_le_bytes());
     out.extend_from_slice(&from.to_le_bytes());
     out.extend_from_slice(&to.to_le_bytes());
     out
@@ -152,9 +156,13 @@ pub(crate) fn decode_event(plan: &Plan, bytes: &[u8]) -> Result<EventRecord, Rec
             let batch = decode_batch(plan, stream, input.0)?;
             Ok(EventRecord::Delivery { received, judged, stream, partition, position, batch })
         }
-        [2] => {
+        [kind @ (2 | 5)] => {
+            let at = match kind {
+                2 => None,
+                _ => Some(EventTime(i64::from_le_bytes(input.array()?))),
+            };
             let from = u64::from_le_bytes(input.array()?);
-            Ok(EventRecord::Replay { from, to: u64::from_le_bytes(input.array()?) })
+            Ok(EventRecord::Replay { at, from, to: u64::from_le_bytes(input.array()?) })
         }
         [4] => Ok(EventRecord::Letters { letters: u64::from_le_bytes(input.array()?) }),
         _ => Err(RecordError::Damaged),
@@ -371,7 +379,15 @@ mod tests {
         for record in [&record, &old] {
             assert_eq!(delivery_head(record), Ok(Some((EventTime(5), "s"))));
         }
-        assert_eq!(delivery_head(&encode_replay(1, 2)), Ok(None));
+        let replay = encode_replay(EventTime(9), 1, 2);
+        assert_eq!(delivery_head(&replay), Ok(None));
+        let old = [&[2], &replay[9..]].concat();
+        for (record, time) in [(&replay, Some(EventTime(9))), (&old, None)] {
+            match decode_event(&plan, record) {
+                Ok(EventRecord::Replay { at, from: 1, to: 2 }) => assert_eq!(at, time),
+                other => panic!("{other:?}"),
+            }
+        }
         let letters = decode_event(&plan, &encode_letters(6));
         assert!(matches!(letters, Ok(EventRecord::Letters { letters: 6 })));
     }

@@ -390,7 +390,7 @@ impl Replay {
                 }
             }
             EventRecord::Letters { letters } => self.letters = Some(letters),
-            EventRecord::Replay { from, to } => {
+            EventRecord::Replay { at: _, from, to } => {
                 self.logs.late.sync()?;
                 replay_late(&mut self.engine, disk, from, to)?;
                 self.counters.replayed_to = to;

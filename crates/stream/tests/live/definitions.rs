@@ -151,7 +151,7 @@ fn a_replay_passes_over_streams_that_are_gone_and_does_not_stop_at_others_that_c
     live.close().unwrap();
     let replay = |live: &millrace_stream::live::Live| {
         let (reply, answer) = reply();
-        live.replay_late(reply).unwrap();
+        live.replay_late(START.plus(millrace_event::Span::hours(2)), reply).unwrap();
         hear(&answer)
     };
     // The late event of a stream with other fields cannot be applied; nothing stops.

@@ -174,7 +174,7 @@ fn a_delivery_that_no_log_can_hold_is_refused_and_changes_nothing() {
 
 fn replay(live: &Live) -> Replayed {
     let (reply, answer) = reply();
-    live.replay_late(reply).expect("few messages wait");
+    live.replay_late(START, reply).expect("few messages wait");
     hear(&answer).unwrap()
 }
 

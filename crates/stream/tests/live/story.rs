@@ -10,8 +10,8 @@ use millrace_store::{Disk, MemoryDisk};
 use millrace_stream::live::{Live, LiveError, LiveSettings, Receipt, Replayed};
 
 use super::world::{
-    PROJECT, Rows, Source, compare, fates_of, hear, ingest, open, plan_of, reply, rules, settings,
-    status,
+    PROJECT, Rows, START, Source, compare, fates_of, hear, ingest, open, plan_of, reply, rules,
+    settings, status,
 };
 
 /// Deliveries that are on their way at the same time.
@@ -105,7 +105,7 @@ impl Story {
             }
             Step::Replay => {
                 let (reply, answer) = reply();
-                live.replay_late(reply).expect("few messages wait");
+                live.replay_late(START, reply).expect("few messages wait");
                 Waiting::Replay(answer)
             }
         }
