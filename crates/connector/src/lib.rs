@@ -17,6 +17,7 @@ mod source;
 mod unknown;
 
 pub use block::Decoded;
+pub use cell::time::duration_of;
 pub use csv::{CsvDecoder, CsvOptions};
 pub use dead::{DeadLetter, Position, Reason};
 pub use error::Error;

@@ -31,6 +31,6 @@ pub use compile::{Compiled, SOURCE_BYTES_MAX, compile};
 pub use diagnostic::{Code, Diagnostic, Fix, Label, Severity, Suggest, render, render_json};
 pub use format::format;
 pub use lineage::describe;
-pub use replace::replace;
+pub use replace::{declares, replace};
 pub use resolve::function_names;
 pub use source::{SourceFile, SourceSpan};

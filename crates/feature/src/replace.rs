@@ -30,6 +30,12 @@ pub fn replace(sources: &[SourceFile], by: SourceFile) -> Vec<SourceFile> {
     all
 }
 
+/// Whether a file declares something of this name: what [`replace`] would put in the place of another.
+pub fn declares(source: &SourceFile, name: &str) -> bool {
+    let tree = tree_of(&source.text);
+    declarations(&tree).any(|id| name_of(&tree, &source.text, id) == Some(name))
+}
+
 fn tree_of(text: &str) -> Tree {
     // What does not parse is told when all is compiled.
     text_to_tree(0, text, &mut Report::default().sink)

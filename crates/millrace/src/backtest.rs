@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use millrace_batch::{AsOf, Counting, Job, Labelling, Subject};
 use millrace_event::{EventTime, Schema};
-use millrace_feature::{SourceFile, replace};
+use millrace_feature::{SourceFile, declares, replace};
 
 use crate::config::{Size, did_you_mean};
 use crate::exit::Failure;
@@ -88,13 +88,16 @@ pub fn backtest(args: &Args) -> Result<(), Failure> {
     }
     let (own, others) = (schema(&today), schema(&other));
     check_streams(own, others)?;
+    let view = |c: &Candidate| c.plan.views[c.decision().view].hash;
+    if let Some(rules) = &args.rules {
+        check_rules(rules, &project, name)?;
+    }
     let stop = Stop::on_signals()?;
     let threads = args.origins.reading.threads()?;
     let scratch = args.scratch.clone().unwrap_or_else(|| project.folder.clone());
     let (origins, place) = (&args.origins, &args.place);
     let mut pass =
         Pass { origins, place, threads, scratch, stop: &stop, what: "deciding", log_end: None };
-    let view = |c: &Candidate| c.plan.views[c.decision().view].hash;
     let amount = amount_field(others, args.amount.as_deref())?;
     let mut tally = Tally::new(&today, &other, args.examples, amount);
     let job = args.job(&changed, &other, tally.fields())?;
@@ -154,6 +157,25 @@ fn check_streams(own: &Schema, other: &Schema) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+/// A file that takes the place of nothing would be answered by "nothing is decided otherwise".
+fn check_rules(rules: &std::path::Path, project: &Project, decision: &str) -> Result<(), Failure> {
+    let (plan, by) = (&project.plan, SourceFile::new(shown(rules), project::text(rules)?));
+    let streams = plan.streams.iter().map(|stream| &*stream.schema.stream);
+    let groups = plan.groups.iter().map(|group| &*group.name);
+    let views = plan.views.iter().map(|view| &*view.name);
+    let models = plan.models.iter().map(|model| &*model.name);
+    let decisions = plan.decisions.iter().map(|decision| &*decision.name);
+    let mut names = streams.chain(groups).chain(views).chain(models).chain(decisions);
+    if names.any(|name| declares(&by, name)) {
+        return Ok(());
+    }
+    Err(Failure::user(format!(
+        "{}: it declares nothing that the project has too, so that nothing would change; declare the \
+         decision `{decision}` there, or what it uses",
+        shown(rules)
+    )))
 }
 
 /// The project as it would be with these declarations.

@@ -26,7 +26,7 @@ use millrace_event::{EventTime, Type};
 
 use crate::compute::find_view;
 use crate::config::{Size, did_you_mean};
-use crate::console;
+use crate::console::{self, note};
 use crate::exit::Failure;
 use crate::history::scratch::ScratchFile;
 use crate::history::when::{self, AsOfGrid, Delay, Period, When};
@@ -95,7 +95,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
     /// Keep unfinished work in this folder, and go on from what an earlier run of the same training
-    /// set left there; it is removed when the output is there
+    /// set left there; when the output is there, what it holds is removed
     #[arg(long, value_name = "DIR", conflicts_with = "scratch")]
     resume: Option<PathBuf>,
     /// Where the rows go; the ending says the format
@@ -135,6 +135,13 @@ pub fn training_set(args: &Args) -> Result<(), Failure> {
         }
     };
     summary.took = begun.elapsed();
+    let is_csv = args.output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    if is_csv && columns(&job).iter().any(|(_, ty)| *ty == Type::Duration) {
+        note!(
+            "durations are milliseconds in CSV, and a model is served seconds: divide them by 1,000 \
+             before you train or score"
+        );
+    }
     if args.json {
         summary.print_json(&args.view, &args.output, letters.as_deref())
     } else {

@@ -3,7 +3,7 @@
 //! hardly be meant in milliseconds is refused. Anything else is RFC 3339, or a duration as the
 //! language writes it.
 
-use millrace_event::EventTime;
+use millrace_event::{EventTime, Span};
 
 use super::number::{NumberFault, decimal, float};
 
@@ -56,6 +56,11 @@ const UNITS: [(&[u8], i128); 6] = [
     (b"h", 3_600_000_000),
     (b"d", 86_400_000_000),
 ];
+
+/// A duration as the language writes it, such as `90m`, or a number of milliseconds.
+pub fn duration_of(text: &str) -> Option<Span> {
+    duration(text.as_bytes()).ok().map(Span)
+}
 
 /// A duration in microseconds: `90m`, `-5s`, or a number of milliseconds.
 pub(crate) fn duration(text: &[u8]) -> Result<i64, NumberFault> {

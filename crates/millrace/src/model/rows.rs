@@ -174,9 +174,14 @@ fn from_text(feature: &ModelFeature, text: &str) -> Result<f64, String> {
         FeatureKind::Number | FeatureKind::Category { names: None } => match text {
             "true" => Ok(1.0),
             "false" => Ok(0.0),
-            _ => text.parse().map_err(|_| refusal(feature, text)),
+            _ => text.parse().or_else(|_| seconds(text).ok_or_else(|| refusal(feature, text))),
         },
     }
+}
+
+/// A duration as NDJSON has it, such as `5034ms`, in what a model takes it in.
+fn seconds(text: &str) -> Option<f64> {
+    millrace_connector::duration_of(text).map(|span| span.0 as f64 / 1e6)
 }
 
 fn refusal(feature: &ModelFeature, given: &str) -> String {
@@ -228,7 +233,13 @@ fn quoted(inside: &str) -> Result<(String, &str), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::cells;
+    use super::{cells, seconds};
+
+    #[test]
+    fn a_duration_is_read_in_seconds() {
+        assert_eq!(seconds("5034ms"), Some(5.034));
+        assert_eq!((seconds("-90m"), seconds("soon")), (Some(-5_400.0), None));
+    }
 
     #[test]
     fn cells_may_be_quoted() {

@@ -111,6 +111,12 @@ fn the_rules_may_declare_the_stream_with_more_fields() {
     assert_eq!(told["changes"], Value::Array(Vec::new()));
     assert_eq!(told["then"]["outcomes"], same["then"]["outcomes"]);
 
+    for nothing in ["# nothing\n", "label reported of payment_attempts { }\n"] {
+        write(folder, &[("nothing.rules", nothing)]);
+        let told = fail(folder, &["backtest", "authorise", "--rules", "nothing.rules"], 1);
+        assert!(told.contains("nothing.rules"), "{told}");
+    }
+
     let late = payments.replace("late 10m", "late 3d");
     write(folder, &[("new.rules", &format!("stream payment_attempts {{\n{late}}}\n"))]);
     let told = fail(folder, &["backtest", "authorise", "--rules", "new.rules"], 2);
