@@ -5,8 +5,8 @@
 //!         └▶ encoding ─▶ model ─▶ shadow  ┆  (logged, and seen by no rule)
 //! ```
 //!
-//! The server, a replay and an audit all go through [`Models::evaluate`], so that what was decided
-//! is decided again by the same code.
+//! The server goes through [`Models::evaluate`]. An audit, which has scores of its own, and a
+//! backtest, which has many rows, put the same parts together: the models and `decision.rs`.
 
 use std::sync::Arc;
 
