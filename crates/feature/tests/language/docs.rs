@@ -8,7 +8,7 @@ use millrace_feature::{Code, SOURCE_BYTES_MAX, SourceFile, format, function_name
 use crate::projects::plan_of;
 
 fn reference(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
+    let folder = Path::new("../../docs/reference");
     std::fs::read_to_string(folder.join(name)).unwrap()
 }
 

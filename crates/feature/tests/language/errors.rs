@@ -3,12 +3,12 @@
 //! A file holds several cases, each under a line `=== what it is about`, compiled together with
 //! `prelude.mill`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use millrace_feature::{Code, SourceFile, compile, render};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors")
+    PathBuf::from("tests/errors")
 }
 
 struct Case {

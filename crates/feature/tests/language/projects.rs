@@ -7,7 +7,7 @@ use millrace_feature::plan::{Plan, Subject};
 use millrace_feature::{SourceFile, compile, describe, render};
 
 pub fn project(name: &str) -> SourceFile {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects");
+    let folder = Path::new("tests/projects");
     SourceFile::new(name, std::fs::read_to_string(folder.join(name)).unwrap())
 }
 

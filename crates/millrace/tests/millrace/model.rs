@@ -5,7 +5,7 @@ use tempfile::{TempDir, tempdir};
 use crate::program::{fail, run, succeed, write};
 
 /// The readers' fixtures, and what the libraries say of their rows.
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../serving/src/model/tests/fixtures");
+const FIXTURES: &str = "../serving/src/model/tests/fixtures";
 
 const DEFINITIONS: &str = "\
 stream payments {

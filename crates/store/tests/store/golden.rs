@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use millrace_event::EventTime;
@@ -23,7 +23,7 @@ const CHECKPOINTS: CheckpointsConfig =
 const KEY: &str = include_str!("../golden/v1/key.txt");
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1")
+    PathBuf::from("tests/golden/v1")
 }
 
 fn records() -> Vec<Vec<u8>> {

@@ -27,7 +27,7 @@ fn program() -> &'static Path {
         if folder.ends_with("release") {
             build.arg("--release");
         }
-        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        build.current_dir("../..");
         build.env("CARGO_TARGET_DIR", folder.parent().expect("a profile lies in a target folder"));
         let status = build.status().expect("cargo runs");
         assert!(status.success(), "`cargo build -p millrace` failed");
