@@ -201,7 +201,7 @@ impl From<NotLogged> for ApiError {
                 what: "too many decisions wait to be logged",
                 retry_after: crate::error::NOT_READY,
             },
-            NotLogged::TooLarge { .. } => ApiError::NotLogged(error.to_string()),
+            NotLogged::TooLarge { .. } => ApiError::DecisionTooLarge(error.to_string()),
             NotLogged::Failed(cause) => ApiError::NotLogged(cause),
             NotLogged::Closed => ApiError::Stopping,
         }

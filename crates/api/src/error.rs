@@ -70,6 +70,8 @@ pub enum ApiError {
     #[error("the decision cannot be logged: {0}")]
     NotLogged(String),
     #[error("{0}")]
+    DecisionTooLarge(String),
+    #[error("{0}")]
     Internal(String),
 }
 
@@ -146,6 +148,7 @@ impl ApiError {
             ApiError::NoModel(_) => (S::SERVICE_UNAVAILABLE, "no_model"),
             ApiError::NoScore(_) => (S::UNPROCESSABLE_ENTITY, "no_score"),
             ApiError::NotLogged(_) => (S::SERVICE_UNAVAILABLE, "decision_not_logged"),
+            ApiError::DecisionTooLarge(_) => (S::UNPROCESSABLE_ENTITY, "decision_too_large"),
             ApiError::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -202,6 +205,7 @@ impl ApiError {
             ApiError::NotLogged(_) => {
                 "nothing was decided; free or mend the disk and start the server again"
             }
+            ApiError::DecisionTooLarge(_) => "nothing was decided",
             ApiError::Internal(_) => "the server's log says more",
         })
     }
@@ -216,6 +220,7 @@ impl ApiError {
             | ApiError::NotLogged(_)
             | ApiError::TooOld(_) => Some(NOT_READY),
             ApiError::BadRequest(_)
+            | ApiError::DecisionTooLarge(_)
             | ApiError::BadTime { .. }
             | ApiError::BadKey(_)
             | ApiError::BadEvent(_)

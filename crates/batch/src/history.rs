@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use millrace_event::{Batch, Column, EventTime, Physical};
 use millrace_feature::plan::View;
-use millrace_stream::{Applied, Counts, PartitionId, Released, Sequencer, Settings};
+use millrace_stream::{
+    Applied, Counts, Engine, EngineError, PartitionId, Released, Sequencer, Settings,
+};
 
 use crate::job::{BatchError, Counting, Job, Subject};
 use crate::label::Told;
@@ -127,10 +129,7 @@ impl History {
             scatter.tell(stream, &events, received);
             applied
         } else {
-            sequencer.push(partition, batch, received, &mut |_, released| {
-                scatter.take(&released);
-                Ok(())
-            })?
+            sequencer.push(partition, batch, received, &mut taking(scatter))?
         };
         scatter.make_room()?;
         Ok(applied)
@@ -160,10 +159,7 @@ impl History {
     /// As [`History::push`].
     pub fn ask(&mut self, rows: &Batch, numbers: &[i64]) -> Result<(), BatchError> {
         let History { sequencer, scatter, .. } = self;
-        sequencer.ask(rows, numbers, &mut |_, released| {
-            scatter.take(&released);
-            Ok(())
-        })?;
+        sequencer.ask(rows, numbers, &mut taking(scatter))?;
         scatter.make_room()
     }
 
@@ -173,10 +169,7 @@ impl History {
     /// As [`History::push`].
     pub fn asked_all(&mut self) -> Result<(), BatchError> {
         let History { sequencer, scatter, .. } = self;
-        sequencer.asked_all(&mut |_, released| {
-            scatter.take(&released);
-            Ok(())
-        })?;
+        sequencer.asked_all(&mut taking(scatter))?;
         scatter.make_room()
     }
 
@@ -186,10 +179,7 @@ impl History {
     /// As [`History::push`].
     pub fn release_until(&mut self, bound: EventTime) -> Result<(), BatchError> {
         let History { sequencer, scatter, .. } = self;
-        sequencer.release_until(bound, &mut |_, released| {
-            scatter.take(&released);
-            Ok(())
-        })?;
+        sequencer.release_until(bound, &mut taking(scatter))?;
         scatter.make_room()
     }
 
@@ -216,10 +206,7 @@ impl History {
     /// As [`History::push`].
     pub fn close(&mut self, partition: PartitionId) -> Result<(), BatchError> {
         let History { sequencer, scatter, .. } = self;
-        sequencer.close(partition, &mut |_, released| {
-            scatter.take(&released);
-            Ok(())
-        })?;
+        sequencer.close(partition, &mut taking(scatter))?;
         scatter.make_room()
     }
 
@@ -229,10 +216,7 @@ impl History {
     /// As [`History::push`].
     pub fn finish(mut self) -> Result<Scattered, BatchError> {
         let scatter = &mut self.scatter;
-        self.sequencer.finish(&mut |_, released| {
-            scatter.take(&released);
-            Ok(())
-        })?;
+        self.sequencer.finish(&mut taking(scatter))?;
         scatter.make_room()?;
         if let Some(labelling) = &mut scatter.job.labelling
             && !labelling.is_given
@@ -253,6 +237,16 @@ impl History {
         unfinished::read_scattered(&mut self.scatter, &mut input)?;
         let finished = unfinished::read_finished(&self.scatter, input)?;
         Ok(Scattered::resumed(self.scatter, finished))
+    }
+}
+
+/// What puts the events that are released where they are needed.
+fn taking(
+    scatter: &mut Scatter,
+) -> impl FnMut(&mut Engine, Released<'_>) -> Result<(), EngineError> {
+    |_, released| {
+        scatter.take(&released);
+        Ok(())
     }
 }
 

@@ -140,6 +140,25 @@ impl Data {
 
     // What is of another kind than its column is a bug: going on would give wrong values unseen.
 
+    /// No cells.
+    pub fn new(physical: Physical) -> Data {
+        match physical {
+            Physical::Word => Data::Word(Vec::new()),
+            Physical::Float => Data::Float(Vec::new()),
+            Physical::Text => Data::Text(Texts::default()),
+            Physical::Nested => Data::Nested(Vec::new()),
+        }
+    }
+
+    pub fn physical(&self) -> Physical {
+        match self {
+            Data::Word(_) => Physical::Word,
+            Data::Float(_) => Physical::Float,
+            Data::Text(_) => Physical::Text,
+            Data::Nested(_) => Physical::Nested,
+        }
+    }
+
     /// Bytes of the cells; of lists and maps, about.
     pub fn bytes(&self) -> usize {
         match self {
@@ -157,6 +176,20 @@ impl Data {
             (Data::Float(a), Data::Float(b)) => a.extend_from_slice(&b[rows]),
             (Data::Text(a), Data::Text(b)) => a.append_rows(b, rows),
             (Data::Nested(a), Data::Nested(b)) => a.extend_from_slice(&b[rows]),
+            (a, b) => unreachable!("{} gets the cells of {}", a.kind(), b.kind()),
+        }
+    }
+
+    /// Appends the cells at these rows, in their order, of cells of the same kind.
+    fn append_at(&mut self, other: &Data, rows: &[u32]) {
+        let at = |row: &u32| *row as usize;
+        match (self, other) {
+            (Data::Word(a), Data::Word(b)) => a.extend(rows.iter().map(|row| b[at(row)])),
+            (Data::Float(a), Data::Float(b)) => a.extend(rows.iter().map(|row| b[at(row)])),
+            (Data::Text(a), Data::Text(b)) => rows.iter().for_each(|row| a.push(b.get(at(row)))),
+            (Data::Nested(a), Data::Nested(b)) => {
+                a.extend(rows.iter().map(|row| b[at(row)].clone()));
+            }
             (a, b) => unreachable!("{} gets the cells of {}", a.kind(), b.kind()),
         }
     }
@@ -199,13 +232,7 @@ pub struct Column {
 
 impl Column {
     pub fn new(physical: Physical) -> Column {
-        let data = match physical {
-            Physical::Word => Data::Word(Vec::new()),
-            Physical::Float => Data::Float(Vec::new()),
-            Physical::Text => Data::Text(Texts::default()),
-            Physical::Nested => Data::Nested(Vec::new()),
-        };
-        Column { data, marks: None }
+        Column { data: Data::new(physical), marks: None }
     }
 
     pub fn words(words: Vec<i64>) -> Column {
@@ -423,18 +450,9 @@ impl Column {
 impl Column {
     /// The cells at these rows, in this order.
     pub fn select(&self, rows: &[u32]) -> Column {
-        let at = |r: &u32| *r as usize;
-        let data = match &self.data {
-            Data::Word(v) => Data::Word(rows.iter().map(|r| v[at(r)]).collect()),
-            Data::Float(v) => Data::Float(rows.iter().map(|r| v[at(r)]).collect()),
-            Data::Text(v) => {
-                let mut texts = Texts::default();
-                rows.iter().for_each(|r| texts.push(v.get(at(r))));
-                Data::Text(texts)
-            }
-            Data::Nested(v) => Data::Nested(rows.iter().map(|r| v[at(r)].clone()).collect()),
-        };
-        let marks = self.marks.as_ref().map(|m| rows.iter().map(|r| m[at(r)]).collect());
+        let mut data = Data::new(self.data.physical());
+        data.append_at(&self.data, rows);
+        let marks = self.marks.as_ref().map(|m| rows.iter().map(|row| m[*row as usize]).collect());
         Column::with_marks(data, marks)
     }
 
@@ -458,20 +476,11 @@ impl Column {
     /// Appends the cells at these rows, in their order, of a column of the same kind.
     pub fn append_at(&mut self, other: &Column, rows: &[u32]) {
         let before = self.len();
-        let at = |row: &u32| *row as usize;
-        match (&mut self.data, &other.data) {
-            (Data::Word(a), Data::Word(b)) => a.extend(rows.iter().map(|row| b[at(row)])),
-            (Data::Float(a), Data::Float(b)) => a.extend(rows.iter().map(|row| b[at(row)])),
-            (Data::Text(a), Data::Text(b)) => rows.iter().for_each(|row| a.push(b.get(at(row)))),
-            (Data::Nested(a), Data::Nested(b)) => {
-                a.extend(rows.iter().map(|row| b[at(row)].clone()));
-            }
-            (a, b) => unreachable!("{} gets the cells of {}", a.kind(), b.kind()),
-        }
+        self.data.append_at(&other.data, rows);
         if self.marks.is_some() || other.marks.is_some() {
             let marks = self.marks.get_or_insert_with(|| vec![Mark::OK; before]);
             match &other.marks {
-                Some(more) => marks.extend(rows.iter().map(|row| more[at(row)])),
+                Some(more) => marks.extend(rows.iter().map(|row| more[*row as usize])),
                 None => marks.resize(before + rows.len(), Mark::OK),
             }
         }

@@ -13,6 +13,8 @@ mod table;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -105,7 +107,9 @@ impl Exporter {
         let of_name = self.folder.join(name);
         if !of_name.is_dir() {
             self.disk.create_folder(&Folder::DECISION_FILES)?;
-            std::fs::create_dir_all(&of_name).map_err(failed(&of_name))?;
+            // These are events: they are nobody else's business.
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&of_name);
+            made.map_err(failed(&of_name))?;
             self.disk.sync_folder(&Folder::DECISION_FILES)?;
         }
         Ok(of_name)

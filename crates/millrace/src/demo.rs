@@ -24,6 +24,7 @@ mod report;
 mod screen;
 mod serve;
 mod shipped;
+mod study;
 mod verdicts;
 mod watched;
 mod worth;

@@ -15,7 +15,7 @@ pub mod freshness;
 pub mod made;
 mod output;
 pub mod selection;
-mod source;
+pub mod source;
 pub mod study;
 pub mod tables;
 mod trial;

@@ -26,6 +26,7 @@ mod run;
 mod stop;
 mod test;
 mod training_set;
+mod whole_file;
 
 use std::process::ExitCode;
 

@@ -9,7 +9,7 @@
 mod follow;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use millrace_api::{ServeError, Server};
@@ -27,7 +27,7 @@ use crate::console::{counted, duration, note, say};
 use crate::exit::Failure;
 use crate::project::{DataPlace, Project};
 use crate::stop::Stop;
-use crate::{decision, models};
+use crate::{decision, models, whole_file};
 
 /// Threads that answer requests; the engine has its own.
 const HTTP_THREADS: usize = 2;
@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let following = follow::start(&project, &live, &recovery, &stop)?;
     let address = server.address();
     if let Some(path) = &args.ready_file {
-        write_whole(path, &format!("{address}\n"))?;
+        whole_file::write(path, format!("{address}\n").as_bytes())?;
     }
     tell_ready(args.json, &project, address, &recovery)?;
     stop.wait();
@@ -228,15 +228,6 @@ fn example_event(plan: &Plan, stream: usize) -> serde_json::Value {
         event.insert(field.name.to_string(), value);
     }
     serde_json::Value::Object(event)
-}
-
-/// Whoever waits for the file finds either none or all of it.
-fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".new");
-    let unfinished = PathBuf::from(unfinished);
-    std::fs::write(&unfinished, text).map_err(Failure::io(&unfinished))?;
-    std::fs::rename(&unfinished, path).map_err(Failure::io(path))
 }
 
 impl From<ServeError> for Failure {

@@ -1,17 +1,8 @@
 //! A column's cells as text, its kind settled once for all rows.
 
-use millrace_event::{Column, Data, Mark, Physical, Texts, Type, Value};
+use millrace_event::{Column, Data, Mark, Texts, Type, Value};
 
 use crate::fields::Kind;
-
-pub(super) fn physical(column: &Column) -> Physical {
-    match &column.data {
-        Data::Word(_) => Physical::Word,
-        Data::Float(_) => Physical::Float,
-        Data::Text(_) => Physical::Text,
-        Data::Nested(_) => Physical::Nested,
-    }
-}
 
 /// A column's cells, by how they are written.
 #[derive(Clone, Copy)]

@@ -118,7 +118,7 @@ impl RowWriter {
             return fail(format!("{given} columns given and {wanted} declared"));
         }
         for (column, (name, ty)) in columns.iter().zip(&self.columns) {
-            if cells::physical(column) != ty.physical() {
+            if column.data.physical() != ty.physical() {
                 return fail(format!("the column `{name}` does not hold cells of {ty}"));
             }
             if column.len() < rows.end {

@@ -53,7 +53,9 @@ pub fn replay(args: &Args) -> Result<(), Failure> {
     let (recomputed, differences) = opened.auditor()?.recompute(&entry);
     let lines = lines(&entry, &recomputed);
     if args.json {
-        say!("{}", as_json(&entry, &lines, &recomputed, &differences))?;
+        let mut told = as_json(&entry, &lines, &recomputed, &differences);
+        told["unreadable"] = super::unreadable_json(entries.unreadable());
+        say!("{told}")?;
     } else {
         tell(&entry, &lines)?;
     }

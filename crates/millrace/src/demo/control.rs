@@ -10,11 +10,11 @@ use millrace_lift::experiment::Trial;
 
 use super::feed::missing;
 use super::shipped;
+use super::study::study;
 use crate::console::{duration, grouped, say};
 use crate::exit::Failure;
 use crate::lift::example::compiled;
 use crate::lift::made::Handbook;
-use crate::lift::study::Study;
 use crate::stop::Stop;
 
 /// The models learnt from the published data set, which is world 0.
@@ -24,7 +24,6 @@ const FROM: u32 = 37;
 const DAYS: u32 = 14;
 /// From the stalest to the freshest.
 const AGES: [&str; 2] = ["daily", "event"];
-const MEMORY: usize = 1 << 30;
 /// A gain that is not more than little, in average precision.
 const LITTLE: f64 = 0.03;
 
@@ -41,18 +40,8 @@ fn trial(stop: &Stop) -> Result<Trial, Failure> {
     let (from, to) = (history.midnight(FROM), history.midnight(FROM + DAYS));
     let plan = compiled(&PROJECT)?;
     let source = Handbook { plan: Arc::clone(&plan), history, end: to };
-    let study = Study {
-        name: "control".to_owned(),
-        plan: Arc::clone(&plan),
-        view: plan.view("scoring").ok_or_else(|| missing("scoring"))?,
-        label: plan.label("fraud").ok_or_else(|| missing("fraud"))?,
-        source: &source,
-        settings: millrace_stream::Settings::default(),
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        memory: MEMORY,
-        scratch: std::env::temp_dir(),
-        stop,
-    };
+    let view = plan.view("scoring").ok_or_else(|| missing("scoring"))?;
+    let study = study("control", (&plan, view), &source, stop)?;
     shipped::trial(&study, &source.truth(), (from, to), &AGES, &MODELS)
 }
 

@@ -11,16 +11,16 @@ use millrace_payments::{History, PaymentEvent, PaymentStream};
 use millrace_serving::Models;
 
 use super::feed::missing;
+use super::study::study;
 use crate::backtest::decide::{Candidate, Verdict};
 use crate::exit::Failure;
 use crate::lift::made::Payments;
-use crate::lift::study::{Columns, Pass, Study};
+use crate::lift::study::{Columns, Pass};
 use crate::project::Project;
 use crate::stop::Stop;
 
 /// The decision that is asked with such features.
 const DECISION: &str = "authorise_daily";
-const MEMORY: usize = 512 << 20;
 
 /// The decisions on a burst that is known beforehand, by the ids of its payments.
 pub fn daily(
@@ -37,18 +37,7 @@ pub fn daily(
     let decision = plan.decision(DECISION).ok_or_else(|| missing(DECISION))?;
     let candidate = Candidate::new(Arc::clone(plan), decision, models)?;
     let source = Payments { plan: Arc::clone(plan), history, extra: burst, end: rows.end };
-    let study = Study {
-        name: "burst".to_owned(),
-        plan: Arc::clone(plan),
-        view: candidate.decision().view,
-        label: plan.label("fraud").ok_or_else(|| missing("fraud"))?,
-        source: &source,
-        settings: millrace_stream::Settings::default(),
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        memory: MEMORY,
-        scratch: std::env::temp_dir(),
-        stop,
-    };
+    let study = study("burst", (plan, candidate.decision().view), &source, stop)?;
     let pass = Pass {
         what: "as of the last midnight".to_owned(),
         columns: Columns::All,

@@ -10,11 +10,11 @@ use millrace_payments::{History, Kind, MODELS, PROJECT};
 
 use super::feed::missing;
 use super::shipped;
+use super::study::study;
 use crate::console::{duration, grouped, say};
 use crate::exit::Failure;
 use crate::lift::example::compiled;
 use crate::lift::made::Payments;
-use crate::lift::study::Study;
 use crate::stop::Stop;
 
 /// The ages of features that models are shipped for.
@@ -22,7 +22,6 @@ const AGES: [&str; 3] = ["daily", "5m", "event"];
 /// What is looked at, and the days before it that the windows need at least.
 const DAYS: u32 = 4;
 pub const DAYS_MIN: u32 = 10;
-const MEMORY: usize = 1 << 30;
 
 /// Prints the tables of the last days before the live part.
 pub fn worth(history: &History, live_from: EventTime, stop: &Stop) -> Result<(), Failure> {
@@ -34,18 +33,8 @@ pub fn worth(history: &History, live_from: EventTime, stop: &Stop) -> Result<(),
 fn trial(history: &History, live_from: EventTime, stop: &Stop) -> Result<Trial, Failure> {
     let plan = compiled(&PROJECT)?;
     let source = Payments { plan: Arc::clone(&plan), history, extra: &[], end: live_from };
-    let study = Study {
-        name: "lift".to_owned(),
-        plan: Arc::clone(&plan),
-        view: plan.view("checkout").ok_or_else(|| missing("checkout"))?,
-        label: plan.label("fraud").ok_or_else(|| missing("fraud"))?,
-        source: &source,
-        settings: millrace_stream::Settings::default(),
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        memory: MEMORY,
-        scratch: std::env::temp_dir(),
-        stop,
-    };
+    let view = plan.view("checkout").ok_or_else(|| missing("checkout"))?;
+    let study = study("lift", (&plan, view), &source, stop)?;
     let from = live_from.minus(Span::days(i64::from(DAYS)));
     shipped::trial(&study, &source.truth(), (from, live_from), &AGES, &MODELS)
 }

@@ -1,5 +1,6 @@
 //! The records of history that could not be used.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use millrace_stream::live::DeadEvent;
 
 use super::Summary;
 use crate::exit::Failure;
+use crate::whole_file;
 
 /// A file beside the output with a line of JSON for each bad record, as in a server's log of dead
 /// letters. There is no such file when all records are good. Like the output, it is whole or not
@@ -78,17 +80,21 @@ impl Letters {
 
     /// Gives the file its name; where there is no letter, removes what an earlier run left.
     pub fn finish(&mut self) -> Result<(), Failure> {
-        let failed = Failure::io(&self.path);
-        let Some(file) = self.file.take() else {
-            return match std::fs::remove_file(&self.path) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(e)),
-                Ok(()) | Err(_) => Ok(()),
-            };
-        };
-        let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
-        file.finish()?;
+        let Some(file) = self.file.take() else { return whole_file::remove(&self.path) };
+        whole_file::finish(file)?;
         self.is_kept = true;
         Ok(())
+    }
+
+    /// Puts letters that lie elsewhere to their place, as [`Letters::finish`] does.
+    pub fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+        let mut letters = match File::open(from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return whole_file::remove(to),
+            opened => opened.map_err(Failure::io(from))?,
+        };
+        let mut file = PartialFile::create(to)?;
+        io::copy(&mut letters, &mut file).map_err(Failure::io(to))?;
+        Ok(file.finish()?)
     }
 
     /// Where letters go, if there are any.

@@ -1,9 +1,7 @@
 //! What a lift leaves behind: tables, a page, JSON, models.
 
-use std::io::Write as _;
 use std::path::Path;
 
-use millrace_connector::PartialFile;
 use millrace_lift::experiment::{Cell, Trial};
 use millrace_lift::render::{to_html, to_text};
 use millrace_lift::report::Report;
@@ -12,6 +10,7 @@ use millrace_lift::to_lightgbm_text;
 use super::{Args, note};
 use crate::console::{bytes, say};
 use crate::exit::Failure;
+use crate::whole_file;
 
 pub fn write(args: &Args, report: &Report) -> Result<(), Failure> {
     if args.json {
@@ -20,7 +19,7 @@ pub fn write(args: &Args, report: &Report) -> Result<(), Failure> {
         bytes(to_text(report).as_bytes())?;
     }
     if let Some(path) = &args.output {
-        write_whole(path, &to_html(report))?;
+        whole_file::write(path, to_html(report).as_bytes())?;
         note!("the page is {}", path.display());
     }
     match (&args.save_models, report.trials.first()) {
@@ -29,21 +28,13 @@ pub fn write(args: &Args, report: &Report) -> Result<(), Failure> {
     }
 }
 
-/// A file of that name has all of the text, or what it had before.
-fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut file = PartialFile::create(path)?;
-    file.write_all(text.as_bytes()).map_err(Failure::io(path))?;
-    Ok(file.finish()?)
-}
-
 /// Writes the models of a trial, and says from which score on each budget is full.
 fn save(folder: &Path, trial: &Trial) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(Failure::io(folder))?;
     for (model, cell) in trial.models.iter().zip(&trial.fresh) {
         let Cell { served, thresholds, .. } = cell;
         let path = folder.join(format!("{served}.txt"));
-        let text = to_lightgbm_text(model)?;
-        write_whole(&path, &text)?;
+        whole_file::write(&path, to_lightgbm_text(model)?.as_bytes())?;
         note!(
             "{}: {} trees; its alerts are full from a score of {:.6} on, its false positives from \
              {:.6}",

@@ -8,6 +8,7 @@ use millrace_serving::model::{Format, Model};
 use crate::console::{note, say};
 use crate::exit::Failure;
 use crate::project::{self, Place, Project, shown};
+use crate::whole_file;
 
 /// Where declarations of models go that are added by the command.
 const DECLARATIONS: &str = "models.mill";
@@ -69,7 +70,7 @@ fn declare(
     let to = project.folder.join(&relative);
     std::fs::create_dir_all(project.folder.join(FOLDER)).map_err(Failure::io(&to))?;
     put(file, &to)?;
-    write_whole(&path, text.as_bytes())?;
+    whole_file::write(&path, text.as_bytes())?;
     say!("{}: {}", shown(&to), model.hash())?;
     say!("{}:\n{}", shown(&path), declaration.trim_end())
 }
@@ -93,14 +94,5 @@ fn check(project: &Project, path: &Path, text: &str) -> Result<(), Failure> {
 
 fn put(from: &Path, to: &Path) -> Result<(), Failure> {
     let bytes = std::fs::read(from).map_err(Failure::io(from))?;
-    write_whole(to, &bytes)
-}
-
-/// Whoever reads the file finds the old or the new content.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    std::fs::write(&new, bytes).map_err(Failure::io(&new))?;
-    std::fs::rename(&new, path).map_err(Failure::io(path))
+    whole_file::write(to, &bytes)
 }

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use millrace_connector::duration_of;
 use millrace_serving::model::{FeatureKind, Model, ModelFeature};
+use millrace_serving::plain;
 use serde_json::Value;
 
 use crate::exit::Failure;
@@ -181,7 +183,7 @@ fn from_text(feature: &ModelFeature, text: &str) -> Result<f64, String> {
 
 /// A duration as NDJSON has it, such as `5034ms`, in what a model takes it in.
 fn seconds(text: &str) -> Option<f64> {
-    millrace_connector::duration_of(text).map(|span| span.0 as f64 / 1e6)
+    duration_of(text).map(|span| plain(&millrace_event::Value::Duration(span)))
 }
 
 fn refusal(feature: &ModelFeature, given: &str) -> String {

@@ -8,6 +8,7 @@ use millrace_serving::model::{Attribution, ModelFeature, Score};
 use serde_json::{Map, Value, json};
 
 use crate::exit::Failure;
+use crate::whole_file;
 
 pub struct Output {
     to: To,
@@ -86,11 +87,7 @@ impl Output {
     pub fn finish(self) -> Result<(), Failure> {
         match self.to {
             To::Screen(mut out) => out.flush().map_err(Failure::output),
-            To::File(file) => {
-                let path = file.get_ref().path().to_owned();
-                let file = file.into_inner().map_err(|e| Failure::io(&path)(e.into_error()))?;
-                Ok(file.finish()?)
-            }
+            To::File(file) => whole_file::finish(file),
         }
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use millrace_batch::Scratch;
 
@@ -12,6 +13,10 @@ use crate::exit::Failure;
 
 /// Bytes of the checksum behind each block.
 const SUM_BYTES: usize = size_of::<u32>();
+
+/// A run that was killed holds the lock until the system has taken its memory back.
+const ENDING_MAX: Duration = Duration::from_secs(2);
+const ENDING_STEP: Duration = Duration::from_millis(20);
 
 /// Blocks, each with a checksum behind it. Whoever has it open holds its lock: it is the lock of
 /// the folder.
@@ -30,10 +35,15 @@ impl Blocks {
         let mut options = OpenOptions::new();
         // These are events: they are nobody else's business.
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let begun = Instant::now();
         loop {
             let file = options.open(&path).map_err(failed)?;
             match file.try_lock() {
                 Ok(()) => {}
+                Err(TryLockError::WouldBlock) if begun.elapsed() < ENDING_MAX => {
+                    std::thread::sleep(ENDING_STEP);
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => return Err(is_taken(&path)),
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }

@@ -21,6 +21,8 @@ use millrace_batch::Keeper;
 use super::blocks::Blocks;
 use super::manifest::{self, Head, Letters};
 use crate::exit::Failure;
+use crate::history::Letters as DeadLetters;
+use crate::whole_file;
 
 /// The largest manifest: it is read into memory. Twenty bytes make a block of some thousand rows.
 const MANIFEST_BYTES_MAX: u64 = 1 << 30;
@@ -88,7 +90,7 @@ impl Folder {
 
     /// Forgets what a run left that kept nothing.
     pub fn clear(&self) -> Result<(), Failure> {
-        remove(&self.letters())?;
+        whole_file::remove(&self.letters())?;
         self.blocks.cut_to(0).map_err(Failure::environment)
     }
 
@@ -117,17 +119,13 @@ impl Folder {
 
     /// The output is there: nothing here is needed any more. Dead letters go to their own place.
     pub fn finish(&self, letters: &Path) -> Result<(), Failure> {
-        match std::fs::copy(self.letters(), letters) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::io(letters)(error)),
-        }
+        DeadLetters::copy(&self.letters(), letters)?;
         // Without it there is no work, and the others are cleared by the next run. With it, they
         // must be there, whatever a power cut leaves.
-        remove(&self.manifest())?;
+        whole_file::remove(&self.manifest())?;
         self.sync().map_err(Failure::io(&self.dir))?;
         for path in [&self.next_manifest(), &self.letters(), self.blocks.path()] {
-            remove(path)?;
+            whole_file::remove(path)?;
         }
         Ok(())
     }
@@ -218,13 +216,6 @@ impl Keeper for FolderKeeper {
         let mut unkept = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         *unkept = Unkept { partitions: 0, since: Instant::now() };
         Ok(())
-    }
-}
-
-fn remove(path: &Path) -> Result<(), Failure> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::io(path)(error)),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 

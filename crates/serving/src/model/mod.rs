@@ -233,7 +233,7 @@ impl Model {
         match &self.scorer {
             Scores::Trees(scorer) => scorer.scratch(),
             #[cfg(feature = "onnx")]
-            Scores::Graph(_) => Scratch::none(),
+            Scores::Graph(_) => Scratch::default(),
         }
     }
 

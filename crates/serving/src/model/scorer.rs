@@ -30,22 +30,14 @@ enum Masks {
     Wide(BitVectors<u64>),
 }
 
-/// The memory that scoring works in.
-#[derive(Clone, Debug)]
+/// The memory that scoring works in; a graph has its own.
+#[derive(Clone, Debug, Default)]
 pub struct Scratch {
     row: Vec<f64>,
     narrow: Vec<u32>,
     wide: Vec<u64>,
     /// The leaf of each tree.
     exits: Vec<u32>,
-}
-
-#[cfg(feature = "onnx")]
-impl Scratch {
-    /// A graph has its own.
-    pub(super) fn none() -> Scratch {
-        Scratch { row: Vec::new(), narrow: Vec::new(), wide: Vec::new(), exits: Vec::new() }
-    }
 }
 
 impl Scorer {

@@ -6,11 +6,8 @@ use millrace_store::Disk;
 
 use super::LiveError;
 use super::record::{EventRecord, decode_event, delivery_head};
-use super::recovery::replay_late;
+use super::recovery::{SWEEP_KEYS, replay_late};
 use crate::engine::{Engine, Sweep};
-
-/// Keys looked at after each record, per group and shard.
-const SWEEP_KEYS: usize = 16;
 
 /// Applies what a record holds of streams that the engine has features over. Others may be gone by
 /// now, or have other fields: nothing depends on their events.

@@ -445,18 +445,12 @@ pub(super) fn check_late(
     disk: &Arc<dyn Disk>,
     (from, to): (u64, u64),
 ) -> Result<(), LiveError> {
-    if from == to {
-        return Ok(());
-    }
-    let mut reader = LogReader::open(Arc::clone(disk), &LogName::LATE, Offset(from))?;
-    while let Some((offset, bytes)) = reader.next_record()?
-        && offset.0 < to
-    {
+    each_late(disk, (from, to), |bytes| {
         if engine.has_features(late_stream(bytes)?) {
             decode_late(engine.plan(), bytes)?;
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Hands out what [`replay_late`] applies, of the streams that are wanted; it must be remembered
@@ -468,18 +462,11 @@ pub(super) fn late_events(
     wants: impl Fn(&Engine, &str) -> bool,
     mut take: impl FnMut(&mut Engine, usize, &Batch) -> Result<(), LiveError>,
 ) -> Result<(), LiveError> {
-    if from == to {
-        return Ok(());
-    }
     let plan = Arc::clone(engine.plan());
     let mut replayed = HashSet::new();
-    let mut reader = LogReader::open(Arc::clone(disk), &LogName::LATE, Offset(from))?;
-    while let Some((offset, bytes)) = reader.next_record()? {
-        if offset.0 >= to {
-            break;
-        }
+    each_late(disk, (from, to), |bytes| {
         if !wants(engine, late_stream(bytes)?) {
-            continue;
+            return Ok(());
         }
         let (stream, batch) = decode_late(&plan, bytes)?;
         let mut is_new = |row: &u32| {
@@ -487,7 +474,24 @@ pub(super) fn late_events(
             !known && replayed.insert((stream, id))
         };
         let rows: Vec<u32> = (0..batch.len() as u32).filter(&mut is_new).collect();
-        take(engine, stream, &batch.select(&rows))?;
+        take(engine, stream, &batch.select(&rows))
+    })
+}
+
+/// Records `from .. to` of the late log.
+fn each_late(
+    disk: &Arc<dyn Disk>,
+    (from, to): (u64, u64),
+    mut each: impl FnMut(&[u8]) -> Result<(), LiveError>,
+) -> Result<(), LiveError> {
+    if from == to {
+        return Ok(());
+    }
+    let mut reader = LogReader::open(Arc::clone(disk), &LogName::LATE, Offset(from))?;
+    while let Some((offset, bytes)) = reader.next_record()?
+        && offset.0 < to
+    {
+        each(bytes)?;
     }
     Ok(())
 }
