@@ -48,6 +48,8 @@ pub struct Readings {
     unpacked: Vec<u64>,
     /// Per window, the marks of a window whose history is not kept; space for one read.
     marks: SmallVec<[u64; 8]>,
+    /// Whether any of them is set.
+    is_limited: bool,
 }
 
 /// One cell in one read.
@@ -106,6 +108,9 @@ impl Readings {
             self.words.resize(words, 0);
         }
         (self.places, self.begun) = (reads, 0);
+        self.marks.clear();
+        self.marks.resize(shape.widths.len(), 0);
+        self.is_limited = false;
     }
 
     /// Begins the read of a place at `t`: windows that reach behind `removed_to` cannot be known.
@@ -113,6 +118,12 @@ impl Readings {
     pub(crate) fn begin(&mut self, shape: &Shape, place: usize, t: i64, removed_to: i64) {
         self.begun += 1;
         self.at = place * shape.record_words;
+        // Of nearly all reads everything is known.
+        let is_limited = t.saturating_sub(shape.raw_width.0) < removed_to;
+        if !is_limited && !self.is_limited {
+            return;
+        }
+        self.is_limited = is_limited;
         self.marks.clear();
         let known = shape.widths.iter().map(|width| t.saturating_sub(*width) >= removed_to);
         self.marks.extend(known.map(|known| if known { 0 } else { LIMITED }));
@@ -311,9 +322,18 @@ impl Readings {
         assert_eq!(self.begun, self.places, "a place was not read");
         let words = &self.words[..self.places * shape.record_words];
         for words in words.chunks(BLOCK * shape.record_words.max(1)) {
+            let records = words.chunks_exact(shape.record_words.max(1));
+            let counts =
+                records.flat_map(|words| shape.cells.iter().map(|c| words[c.record.count]));
+            let is_plain = counts.fold(0, |all, count| all | count) < BAD;
             for (output, column) in shape.outputs.iter().zip(&mut *out) {
                 let record = &shape.cells[output.cell].record;
-                Block { words, length: shape.record_words, record }.finish(output, column);
+                let block = Block { words, length: shape.record_words, record };
+                if is_plain {
+                    block.finish(output, column);
+                } else {
+                    block.finish_slowly(output, column);
+                }
             }
         }
         (self.places, self.begun) = (0, 0);
@@ -345,10 +365,8 @@ impl<'a> Block<'a> {
         self.words.chunks_exact(self.length).map(sum)
     }
 
+    /// Of reads that have no marks beside their counts.
     fn finish(self, output: &Output, column: &mut Column) {
-        if self.counts().fold(0, |all, count| all | count) >= BAD {
-            return self.finish_slowly(output, column);
-        }
         match output.function {
             Function::Count => {
                 let words = self.counts().map(|n| n as i64);

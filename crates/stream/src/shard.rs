@@ -32,6 +32,8 @@ pub struct Shard {
     readings: Readings,
     /// The rows at hand, by key where that is of use.
     by_key: Vec<Placed>,
+    /// Space to sort them.
+    sorted: Vec<Placed>,
     /// Of each step at hand and of their end, the reads before it.
     reads_before: Vec<u32>,
 }
@@ -57,6 +59,7 @@ impl Shard {
             scratch: Scratch::default(),
             readings: Readings::default(),
             by_key: Vec::new(),
+            sorted: Vec::new(),
             reads_before: Vec::new(),
         }
     }
@@ -78,7 +81,7 @@ impl Shard {
         cold: &dyn ColdBlocks,
     ) -> Result<(), String> {
         self.find_keys(input, rows);
-        self.by_key.sort_unstable();
+        sort(&mut self.by_key, &mut self.sorted);
         let table = &mut self.tables[input.group];
         let GroupRows { shape, arguments, ids, horizon, .. } = *input;
         let mut left = self.by_key.as_slice();
@@ -156,7 +159,7 @@ impl Shard {
         let (shape, horizon) = (&**input.shape, input.horizon);
         self.find_keys(input, rows);
         if shape.is_deferred() {
-            self.by_key.sort_unstable();
+            sort(&mut self.by_key, &mut self.sorted);
             self.readings.prepare(shape, rows.len());
         }
         let Shard { tables, scratch, readings, by_key, .. } = self;
@@ -231,7 +234,7 @@ impl Shard {
         let (shape, horizon) = (&**input.shape, input.horizon);
         self.find_keys_of_steps(input, reads, steps);
         if shape.is_deferred() {
-            self.by_key.sort_unstable();
+            sort(&mut self.by_key, &mut self.sorted);
             self.readings.prepare(shape, self.reads_before.last().map_or(0, |n| *n as usize));
         }
         let Shard { tables, scratch, readings, by_key, reads_before, .. } = self;
@@ -344,6 +347,35 @@ impl Placed {
     #[inline]
     fn place(self) -> usize {
         self.0 as u32 as usize
+    }
+}
+
+/// Bits of a slot that are looked at together.
+const DIGIT_BITS: u32 = 10;
+const DIGITS: usize = 1 << DIGIT_BITS;
+
+/// Sorts rows by slot, and leaves those of a slot as they are: in the order of their places.
+fn sort(placed: &mut Vec<Placed>, sorted: &mut Vec<Placed>) {
+    let Some(first) = placed.first().map(|first| first.slot()) else { return };
+    if placed.len() < DIGITS {
+        return placed.sort_unstable();
+    }
+    let differing = placed.iter().fold(0, |all, placed| all | (placed.slot() ^ first));
+    for shift in (0..u32::BITS - differing.leading_zeros()).step_by(DIGIT_BITS as usize) {
+        let digit = |placed: &Placed| (placed.slot() >> shift) as usize % DIGITS;
+        let mut starts = [0u32; DIGITS];
+        placed.iter().for_each(|placed| starts[digit(placed)] += 1);
+        let mut start = 0;
+        for count in &mut starts {
+            start += std::mem::replace(count, start);
+        }
+        sorted.resize(placed.len(), Placed(0));
+        for placed in &*placed {
+            let at = &mut starts[digit(placed)];
+            sorted[*at as usize] = *placed;
+            *at += 1;
+        }
+        std::mem::swap(placed, sorted);
     }
 }
 
