@@ -1,6 +1,7 @@
 //! Brings the features of a row together again, in the order of the rows.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use millrace_event::{Column, Physical};
 
@@ -68,7 +69,7 @@ struct Cursor {
     /// Of the block at hand the rows' numbers and how many of them were taken, and what they have.
     numbers: Vec<i64>,
     taken: usize,
-    features: Vec<Kept>,
+    features: Arc<[Kept]>,
     is_over: bool,
 }
 
@@ -79,7 +80,7 @@ impl Output {
             blocks: spool.take(list),
             numbers: Vec::new(),
             taken: 0,
-            features: Vec::new(),
+            features: Arc::default(),
             is_over: false,
         });
         Output { partitions: partitions.collect(), kinds }
@@ -93,9 +94,8 @@ impl Output {
         scratch: &dyn Scratch,
     ) -> Result<Vec<Column>, BatchError> {
         let end = first + count as i64;
-        let mut columns: Vec<Placed> =
-            self.kinds.iter().map(|kind| Placed::new(*kind, count)).collect();
-        let mut places: Vec<u32> = Vec::new();
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut places: Vec<u32> = Vec::with_capacity(count);
         let mut is_there = vec![false; count];
         for cursor in &mut self.partitions {
             while let Some(rows) = cursor.rows_before(end, scratch)? {
@@ -103,21 +103,36 @@ impl Output {
                 if !numbers.iter().all(|number| (first..end).contains(number)) {
                     return Err(BatchError::Damaged(OTHER_ROWS));
                 }
-                places.clear();
+                let start = places.len();
                 places.extend(numbers.iter().map(|number| (number - first) as u32));
-                places.iter().for_each(|place| is_there[*place as usize] = true);
-                for (to, from) in columns.iter_mut().zip(&cursor.features) {
-                    to.put(from, rows.clone(), &places);
-                }
+                places[start..].iter().for_each(|place| is_there[*place as usize] = true);
                 cursor.taken = rows.end;
+                let features = Arc::clone(&cursor.features);
+                pieces.push(Piece { features, rows, places: start..places.len() });
             }
         }
         // Each row is in one partition, unless what was kept says otherwise.
         if !is_there.iter().all(|is| *is) {
             return Err(BatchError::Damaged(OTHER_ROWS));
         }
-        Ok(columns.into_iter().map(Placed::into_column).collect())
+        // One column after the other, so that the one that is written to stays in the cache.
+        let column = |(feature, kind): (usize, &Physical)| {
+            let mut placed = Placed::new(*kind, count);
+            for Piece { features, rows, places: at } in &pieces {
+                placed.put(&features[feature], rows.clone(), &places[at.clone()]);
+            }
+            placed.into_column()
+        };
+        Ok(self.kinds.iter().enumerate().map(column).collect())
     }
+}
+
+/// Rows of a partition's block, and where their places lie among all.
+#[derive(Debug)]
+struct Piece {
+    features: Arc<[Kept]>,
+    rows: Range<usize>,
+    places: Range<usize>,
 }
 
 impl Cursor {
@@ -134,7 +149,7 @@ impl Cursor {
                     let mut columns = block.into_columns().into_iter();
                     let numbers = columns.next().map(Kept::unpack);
                     self.numbers = numbers.map_or_else(Vec::new, |n| n.as_words().to_vec());
-                    self.features = columns.collect();
+                    self.features = columns.map(Kept::addressable).collect();
                 }
                 None => (self.numbers, self.is_over) = (Vec::new(), true),
             }

@@ -24,6 +24,7 @@ pub struct Job {
     pub labelling: Option<Labelling>,
     /// Fields of the view's stream that become columns too, by their index in its schema.
     pub fields: Vec<usize>,
+    pub states: States,
     /// Bytes that events and features may take in memory; beyond, they go to the scratch file.
     pub memory: usize,
     /// How events are judged and how many may wait; the rest of it has no say here.
@@ -46,6 +47,14 @@ pub enum Counting {
     AsHappened,
     /// From its own time or its arrival, whichever is later: what serving could have known.
     AsKnown,
+}
+
+/// Whether rows tell why their values are what they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum States {
+    Kept,
+    /// Nulls are nulls, and nothing else is told of them. It takes a tenth less memory.
+    LeftOut,
 }
 
 /// Which label the rows get.

@@ -35,7 +35,7 @@ mod work;
 
 pub use asof::AsOf;
 pub use history::History;
-pub use job::{BatchError, Counting, Job, Labelling, Subject};
+pub use job::{BatchError, Counting, Job, Labelling, States, Subject};
 pub use keeper::Keeper;
 pub use scattered::{Scattered, Step, TrainingRows};
 pub use spool::Scratch;

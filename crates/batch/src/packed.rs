@@ -83,6 +83,17 @@ impl Kept {
         cells + self.marks.as_ref().map_or(0, Vec::len)
     }
 
+    /// The same cells, each to be read alone: gaps are not.
+    pub fn addressable(self) -> Kept {
+        match self.cells {
+            Cells::Gaps(base, gaps) => {
+                let cells = Cells::Wide(Data::Word(ascending(base, &gaps)));
+                Kept { cells, marks: self.marks }
+            }
+            Cells::Bytes(..) | Cells::Shorts(..) | Cells::Ints(..) | Cells::Wide(_) => self,
+        }
+    }
+
     pub fn unpack(self) -> Column {
         let data = match self.cells {
             Cells::Bytes(base, cells) => Data::Word(words(base, &cells)),
@@ -100,7 +111,7 @@ fn words<T: Copy + Into<i64>>(base: i64, cells: &[T]) -> Vec<i64> {
 }
 
 /// Integers from the gaps between them; the first gap is none.
-pub(crate) fn ascending(base: i64, gaps: &[u32]) -> Vec<i64> {
+fn ascending(base: i64, gaps: &[u32]) -> Vec<i64> {
     let mut word = base;
     let next = |gap: &u32| {
         word += i64::from(*gap);
@@ -130,7 +141,8 @@ fn narrow(data: &Data) -> Option<Cells> {
 
 fn gaps(words: &[i64]) -> Option<Cells> {
     let first = *words.first()?;
-    let mut gaps = vec![0];
+    let mut gaps = Vec::with_capacity(words.len());
+    gaps.push(0);
     for pair in words.windows(2) {
         gaps.push(u32::try_from(pair[1].checked_sub(pair[0])?).ok()?);
     }

@@ -8,6 +8,7 @@ use millrace_stream::{
     features_of,
 };
 
+use crate::job::States;
 use crate::scatter::{GroupInput, Way};
 use crate::spool::{Blocks, Scratch};
 use crate::{BatchError, spool::Spool};
@@ -22,6 +23,7 @@ pub(crate) struct Partition<'a> {
     pub group: &'a Group,
     /// The features that the view uses, ascending.
     pub used: &'a [usize],
+    pub states: States,
     pub events: Blocks,
     pub reads: Blocks,
     pub scratch: &'a dyn Scratch,
@@ -131,7 +133,10 @@ impl Partition<'_> {
         let mut columns = vec![Column::words(numbers.to_vec())];
         for (index, feature) in features.into_iter().enumerate() {
             if used.next_if_eq(&index).is_some() {
-                columns.push(feature);
+                columns.push(match self.states {
+                    States::Kept => feature,
+                    States::LeftOut => feature.without_states(),
+                });
             }
         }
         if numbers.iter().any(|number| *number < 0) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use millrace_event::{Column, Data, Mark, Physical};
 
-use crate::packed::{Cells, Kept, ascending};
+use crate::packed::{Cells, Kept};
 
 #[derive(Debug)]
 pub(crate) struct Placed {
@@ -33,7 +33,7 @@ impl Placed {
         Placed { cells, marks: None, count }
     }
 
-    /// Puts some rows of a column of the same kind to their places.
+    /// Puts some rows of an addressable column of the same kind to their places.
     pub fn put(&mut self, from: &Kept, rows: Range<usize>, places: &[u32]) {
         match (&mut self.cells, &from.cells) {
             (Filling::Words(to), Cells::Bytes(base, cells)) => {
@@ -44,9 +44,6 @@ impl Placed {
             }
             (Filling::Words(to), Cells::Ints(base, cells)) => {
                 put(to, places, &cells[rows.clone()], |cell| base + i64::from(cell));
-            }
-            (Filling::Words(to), Cells::Gaps(base, gaps)) => {
-                put(to, places, &ascending(*base, gaps)[rows.clone()], |word| word);
             }
             (Filling::Words(to), Cells::Wide(Data::Word(words))) => {
                 put(to, places, &words[rows.clone()], |word| word);

@@ -88,7 +88,8 @@ impl Work<'_> {
         };
         let group = &scatter.job.plan.groups[input.read.group];
         let scratch = &*scatter.scratch;
-        Partition { input, group, used: &self.used[output], events, reads, scratch }.run(&mut emit)
+        let (used, states) = (&self.used[output][..], scatter.job.states);
+        Partition { input, group, used, states, events, reads, scratch }.run(&mut emit)
     }
 
     fn make_room(&self) -> Result<(), BatchError> {

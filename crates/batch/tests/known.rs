@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, Counting, History, Job, Labelling, Subject};
+use millrace_batch::{AsOf, Counting, History, Job, Labelling, States, Subject};
 use millrace_conformance::offline::Paper;
 use millrace_conformance::prng::Prng;
 use millrace_event::{Batch, EventTime, Span, State, Value};
@@ -94,6 +94,7 @@ fn job(plan: &Arc<Plan>, asof: AsOf, labelling: Option<Labelling>, memory: usize
         counting: Counting::AsKnown,
         labelling,
         fields: Vec::new(),
+        states: States::Kept,
         memory,
         settings: Settings::default(),
     }

@@ -5,7 +5,8 @@
 use std::sync::{Arc, Mutex};
 
 use millrace_batch::{
-    AsOf, BatchError, Counting, History, Job, Keeper, Labelling, Scattered, Scratch, Subject,
+    AsOf, BatchError, Counting, History, Job, Keeper, Labelling, Scattered, Scratch, States,
+    Subject,
 };
 use millrace_conformance::prng::Prng;
 use millrace_event::{Batch, EventTime, Span, State, Value};
@@ -132,6 +133,7 @@ fn job(asof: AsOf, memory: usize) -> Job {
         counting: Counting::AsHappened,
         labelling: Some(Labelling { label: 0, cutoff: EventTime::MAX, is_given: false }),
         fields: vec![3],
+        states: States::LeftOut,
         memory,
         settings: Settings { future_max: Span(i64::MAX / 2), ..Settings::default() },
     }

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, BatchError, Counting, History, Job, Labelling, Scratch, Subject};
+use millrace_batch::{
+    AsOf, BatchError, Counting, History, Job, Labelling, Scratch, States, Subject,
+};
 use millrace_conformance::offline::Paper;
 use millrace_conformance::prng::Prng;
 use millrace_event::{Batch, EventTime, Span, State, Value};
@@ -66,6 +68,7 @@ fn job(plan: &Arc<Plan>, rows: Range<EventTime>, labelling: Option<Labelling>) -
         counting: Counting::AsHappened,
         labelling,
         fields: Vec::new(),
+        states: States::Kept,
         memory: 1 << 30,
         settings: Settings { future_max: Span(i64::MAX / 2), ..Settings::default() },
     }
@@ -243,6 +246,17 @@ fn rows_of_a_period_have_the_features_that_all_events_give() {
         let some = Job { asof, ..job(&plan, period, None) };
         assert_eq!(run(some, Arc::new(NoScratch), &events).unwrap(), whole[123..311]);
     }
+}
+
+#[test]
+fn values_are_the_same_without_their_states() {
+    let plan = plan();
+    let events = [(0, payments(&mut Prng::new(7), 400))];
+    let asof = AsOf::Every(Span::hours(24));
+    let with = Job { asof, ..job(&plan, EVERYTHING, None) };
+    let without = Job { states: States::LeftOut, ..with.clone() };
+    let run = |job| run(job, Arc::new(NoScratch), &events).unwrap();
+    assert_eq!(run(with), run(without));
 }
 
 /// What is written is cut into pages where rows are handed over.

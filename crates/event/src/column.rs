@@ -251,6 +251,15 @@ impl Column {
         Column { marks: if all_ok { None } else { marks }, ..column }
     }
 
+    /// The same cells, and of each only whether it is null.
+    pub fn without_states(mut self) -> Column {
+        self.marks = self.marks.filter(|marks| marks.iter().any(|mark| mark.is_null()));
+        for mark in self.marks.iter_mut().flatten() {
+            *mark = if mark.is_null() { Mark::NULL } else { Mark::OK };
+        }
+        self
+    }
+
     /// What [`Column::with_marks`] takes.
     pub fn into_parts(self) -> (Data, Option<Vec<Mark>>) {
         (self.data, self.marks)
@@ -497,5 +506,21 @@ impl Column {
                 None => marks.resize(before + rows.len(), Mark::OK),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_states_only_nulls_are_marked() {
+        let mut column = Column::words(vec![1]);
+        column.push_word(0, Mark::value(State::Empty));
+        assert_eq!(column.clone().without_states().marks(), None);
+        column.push_null(Mark::null(State::Limit));
+        let bare = column.clone().without_states();
+        assert_eq!(bare.marks(), Some(&[Mark::OK, Mark::OK, Mark::NULL][..]));
+        assert_eq!(bare.as_words(), column.as_words());
     }
 }

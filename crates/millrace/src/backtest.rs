@@ -11,7 +11,7 @@ mod tally;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millrace_batch::{AsOf, Counting, Job, Labelling, Subject};
+use millrace_batch::{AsOf, Counting, Job, Labelling, States, Subject};
 use millrace_event::{EventTime, Schema};
 use millrace_feature::{SourceFile, declares, replace};
 
@@ -238,6 +238,7 @@ impl Args {
             counting: Counting::AsHappened,
             labelling: label.transpose()?.map(known),
             fields,
+            states: States::LeftOut,
             memory: self.memory.bytes(),
             settings: project.config.engine(),
         })

@@ -20,7 +20,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use millrace_batch::{
-    BatchError, Counting, History, Job, Labelling, Scattered, Scratch, Subject, TrainingRows,
+    BatchError, Counting, History, Job, Labelling, Scattered, Scratch, States, Subject,
+    TrainingRows,
 };
 use millrace_event::{EventTime, Type};
 
@@ -182,6 +183,7 @@ impl Args {
             subject: if self.rows.is_some() { Subject::Asked } else { Subject::Events },
             counting: self.counting()?,
             fields: self.with.iter().map(field).collect::<Result<_, _>>()?,
+            states: States::LeftOut,
             memory: self.memory.bytes(),
             settings: project.config.engine(),
         })

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use millrace_batch::{AsOf, BatchError, Counting, History, Job, Scratch, Subject};
+use millrace_batch::{AsOf, BatchError, Counting, History, Job, Scratch, States, Subject};
 use millrace_event::{Column, EventTime, Value};
 use millrace_feature::plan::Plan;
 use millrace_stream::Settings;
@@ -131,6 +131,7 @@ fn history(plan: &Arc<Plan>, view: usize, settings: &Settings, offline: Offline)
         counting: offline.counting,
         labelling: None,
         fields: (0..fields.len()).collect(),
+        states: States::Kept,
         memory: if offline.spills { 0 } else { 1 << 30 },
         settings: settings.clone(),
     };

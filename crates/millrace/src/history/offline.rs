@@ -85,7 +85,7 @@ mod tests {
     use std::fmt::Write as _;
     use std::sync::Arc;
 
-    use millrace_batch::{AsOf, Counting, History, Job, Labelling, Subject};
+    use millrace_batch::{AsOf, Counting, History, Job, Labelling, States, Subject};
     use millrace_connector::CsvOptions;
     use millrace_event::{EventTime, Span};
     use millrace_stream::Settings;
@@ -141,6 +141,7 @@ label fraud on pay {
             counting: Counting::AsHappened,
             labelling: Some(Labelling { label: 0, cutoff: EventTime::MAX, is_given: true }),
             fields: Vec::new(),
+            states: States::LeftOut,
             memory: 1 << 30,
             settings: Settings { pending_max: 70_000, ..project.config.engine() },
         };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use millrace_batch::{
-    AsOf, BatchError, Counting, History, Job, Labelling, Step, Subject, TrainingRows,
+    AsOf, BatchError, Counting, History, Job, Labelling, States, Step, Subject, TrainingRows,
 };
 use millrace_event::EventTime;
 use millrace_feature::plan::{Plan, ViewColumn};
@@ -122,6 +122,7 @@ impl Study<'_> {
             counting: Counting::AsHappened,
             labelling: pass.labelled_at.map(labelling),
             fields: pass.fields.clone(),
+            states: States::LeftOut,
             memory: self.memory,
             settings: self.settings.clone(),
         }
