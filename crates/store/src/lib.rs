@@ -32,7 +32,7 @@ mod parse;
 pub use checkpoint::{
     BlockReader, Change, CheckpointWriter, Checkpoints, CheckpointsConfig, LiveBytes, Location,
     Manifest, Publication, Published, Record, Records, Recovery, Rejected, Segment, Table,
-    Tombstones, Victim,
+    Tombstones, Victim, newest_manifest,
 };
 pub use disk::file::{Access, FileDisk};
 pub use disk::memory::{Fault, MemoryDisk};

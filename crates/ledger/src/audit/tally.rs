@@ -41,9 +41,10 @@ pub struct Tally {
 }
 
 impl Audit {
-    /// Whether all that was compared agrees, and all of the log could be read.
+    /// Whether all that was compared agrees, and all of both logs could be read.
     pub fn is_clean(&self) -> bool {
-        self.differed == 0 && self.unreadable.is_empty()
+        let is_damage = |o: &Obstacle| matches!(o, Obstacle::Unreadable { .. });
+        self.differed == 0 && self.unreadable.is_empty() && !self.obstacles.keys().any(is_damage)
     }
 
     /// Whether there were decisions, and nothing could be said of any.

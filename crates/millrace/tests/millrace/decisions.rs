@@ -228,6 +228,27 @@ fn a_record_that_cannot_be_read_leaves_the_others() {
     assert!(told.contains("no decision ") && told.contains(why), "{told}");
 }
 
+/// Whoever only reads must not take a log that was cut for one that is still being written.
+#[test]
+fn an_event_log_that_lost_its_end_is_an_error() {
+    let folder = project();
+    let folder = folder.path();
+    decided(folder);
+    let log = folder.join(".millrace/events/00000000000000000000.log");
+    let length = log.metadata().unwrap().len();
+    let file = std::fs::OpenOptions::new().write(true).open(&log).unwrap();
+    for (left, why) in [(length / 2, "is corrupt at byte "), (32, "log events ends at offset 0")] {
+        file.set_len(left).unwrap();
+        let told = fail(folder, &["training-set", "checkout", "--from-log", "-o", "rows.csv"], 3);
+        assert!(told.contains(why) && told.contains("from a copy"), "{told}");
+        assert!(!folder.join("rows.csv").exists());
+        let found = audit(folder, 1);
+        let reason = found["obstacles"][0]["reason"].as_str().unwrap();
+        assert!(reason.starts_with("the event log cannot be applied: ") && reason.contains(why));
+        assert_eq!(found["differed"], 0, "{found}");
+    }
+}
+
 #[test]
 fn an_amount_that_older_decisions_lack_is_no_mistake() {
     let folder = project();

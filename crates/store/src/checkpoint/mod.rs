@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 pub use live::{LiveBytes, SMALL_SEGMENTS_MAX, Tombstones, Victim};
 pub use manifest::Manifest;
-pub use open::{Recovery, Rejected};
+pub use open::{Recovery, Rejected, newest_manifest};
 pub use reader::{BlockReader, Records};
 pub use record::{Change, KEY_BYTES_MAX, Location, Record, Table, VALUE_BYTES_MAX};
 pub use segment::Segment;

@@ -79,6 +79,28 @@ pub(super) fn find(disk: Arc<dyn Disk>, config: CheckpointsConfig) -> Result<Fou
     Ok(Found { recovery, kept, shared, newest })
 }
 
+/// The newest checkpoint that says what it is, for those who read beside a server: nothing is
+/// changed, and its segments are not looked at.
+///
+/// # Errors
+/// When the disk fails.
+pub fn newest_manifest(disk: &dyn Disk) -> Result<Option<Manifest>, StoreError> {
+    let (_, manifests) = list(disk)?;
+    for epoch in manifests.into_iter().rev() {
+        match manifest(disk, epoch) {
+            Ok(manifest) => return Ok(Some(manifest)),
+            Err(error) if error.is_corruption() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn manifest(disk: &dyn Disk, epoch: Epoch) -> Result<Manifest, StoreError> {
+    let bytes = read_start(disk, &Name::manifest(epoch), Manifest::BYTES_MAX + 1)?;
+    Manifest::decode(&bytes, epoch)
+}
+
 /// The segments and the manifests in the folder, ascending.
 pub(super) fn list(disk: &dyn Disk) -> Result<(Vec<SegmentId>, Vec<Epoch>), StoreError> {
     let (mut segments, mut manifests) = (Vec::new(), Vec::new());
@@ -115,8 +137,7 @@ fn log_first(disk: &dyn Disk) -> Result<Option<Offset>, StoreError> {
 }
 
 fn verify(shared: &Arc<Shared>, epoch: Epoch, whole: bool) -> Result<Manifest, StoreError> {
-    let bytes = read_start(&*shared.disk, &Name::manifest(epoch), Manifest::BYTES_MAX + 1)?;
-    let manifest = Manifest::decode(&bytes, epoch)?;
+    let manifest = manifest(&*shared.disk, epoch)?;
     if whole {
         let mut records = Records::new(Arc::clone(shared), manifest.segments.clone());
         while records.next_record()?.is_some() {}

@@ -21,6 +21,10 @@ pub struct LogReader {
     from: Offset,
     /// Where to stop, when the end is known.
     until: Option<Offset>,
+    /// Records below were durable once.
+    durable: Offset,
+    /// Behind the last record of the segments that are done.
+    end: Offset,
     torn: Option<Torn>,
 }
 
@@ -52,8 +56,16 @@ impl LogReader {
             });
         }
         let segment = segments.partition_point(|first| *first <= from).saturating_sub(1);
-        let log = log.clone();
-        Ok(LogReader { disk, log, segments, segment, scan: None, from, until, torn: None })
+        let (log, durable, end) = (log.clone(), Offset(0), first);
+        let scan = None;
+        Ok(LogReader { disk, log, segments, segment, scan, from, until, durable, end, torn: None })
+    }
+
+    /// Records below are known to have been durable, for example from a checkpoint: a log that ends
+    /// before is then an error, [`StoreError::LostRecords`], when its end is reached.
+    pub fn known_durable(mut self, below: Offset) -> LogReader {
+        self.durable = below;
+        self
     }
 
     /// The next record, or `None` at the end.
@@ -88,7 +100,7 @@ impl LogReader {
     fn find_record(&mut self) -> Result<Option<Offset>, StoreError> {
         let (from, until) = (self.from, self.until);
         loop {
-            let Some(scan) = self.current_scan()? else { return Ok(None) };
+            let Some(scan) = self.current_scan()? else { return self.end_log() };
             let next = scan.next();
             if until.is_some_and(|until| next >= until) {
                 return Ok(None);
@@ -100,6 +112,14 @@ impl LogReader {
                 Step::Bad(why) => self.end_at_bad_frame(why)?,
             }
         }
+    }
+
+    fn end_log(&self) -> Result<Option<Offset>, StoreError> {
+        if self.end < self.durable {
+            let (log, end) = (self.log.to_string(), self.end);
+            return Err(StoreError::LostRecords { log, end, durable: self.durable });
+        }
+        Ok(None)
     }
 
     /// The scan of the segment that is read; `None` behind the last one.
@@ -116,6 +136,7 @@ impl LogReader {
                     self.scan = Some(Scan::open(&*self.disk, &self.log, first, header)?);
                 }
                 Start::Unfinished { bytes } => {
+                    self.end = first;
                     self.torn = Some(Torn::unfinished(&self.log, first, bytes));
                     self.segment = self.segments.len();
                 }
@@ -138,6 +159,7 @@ impl LogReader {
             Some(_) | None => {
                 self.scan = None;
                 self.segment += 1;
+                self.end = next;
                 Ok(())
             }
         }
@@ -146,9 +168,10 @@ impl LogReader {
     fn end_at_bad_frame(&mut self, why: &'static str) -> Result<(), StoreError> {
         let is_sealed = !self.is_last() || self.until.is_some();
         let Some(scan) = self.scan.as_mut() else { return Ok(()) };
-        if is_sealed || scan.bad_frame_was_durable()? {
+        if is_sealed || scan.next() < self.durable || scan.bad_frame_was_durable()? {
             return Err(scan.corrupt(why));
         }
+        self.end = scan.next();
         self.torn = Some(Torn::at(scan));
         self.scan = None;
         self.segment = self.segments.len();

@@ -252,8 +252,39 @@ fn damage_to_durable_records_is_an_error_and_an_unfinished_write_is_not() {
 
     // The same end, when record 4 is known to have been durable.
     torn.put(&name, &whole[..whole.len() - 1]);
+    let reader = LogReader::open(shared.clone(), &LogName::EVENTS, Offset(4)).unwrap();
+    let error = reader.known_durable(Offset(5)).next_record().unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
     let error = Log::open(shared, &LogName::EVENTS, CONFIG, Offset(5)).unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn a_log_without_records_that_were_durable_is_an_error_at_its_end() {
+    let disk = MemoryDisk::new();
+    let records = vec![vec![1u8; 900]; 9];
+    let slices: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+    drop(written(&disk, &slices));
+    let read = |durable: u64| {
+        let reader = LogReader::open(Arc::new(disk.clone()), &LogName::EVENTS, Offset(0)).unwrap();
+        let mut reader = reader.known_durable(Offset(durable));
+        let mut count = 0;
+        while reader.next_record()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    };
+    assert_eq!(read(9).unwrap(), 9);
+    for first in [6, 3, 0] {
+        let name = millrace_store::Name::log_segment(&LogName::EVENTS, Offset(first));
+        millrace_store::Disk::remove(&disk, &name).unwrap();
+        assert_eq!(read(first).unwrap(), first);
+        let error: StoreError = read(9).unwrap_err();
+        let StoreError::LostRecords { end, durable: Offset(9), .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!(end, Offset(first));
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::LiveError;
 use super::again::apply_again;
-use super::recovery::secret;
+use super::recovery::{counted_by_checkpoint, secret};
 use crate::engine::{Answer, Engine};
 use crate::settings::Settings;
 
@@ -42,13 +42,16 @@ impl From<StoreError> for PastError {
     }
 }
 
-/// The event log, from its first record.
+/// The event log, from its first record to what the newest checkpoint counts, at least.
 pub(super) fn open_log(disk: &Arc<dyn Disk>) -> Result<LogReader, PastError> {
+    // Before the log is opened: a server may be writing it.
+    let counted = counted_by_checkpoint(&**disk)?;
     let opened = LogReader::open(Arc::clone(disk), &LogName::EVENTS, Offset(0));
-    opened.map_err(|error| match error {
+    let reader = opened.map_err(|error| match error {
         StoreError::NoSuchOffset { first, .. } => PastError::Removed { first: first.0 },
         other => other.into(),
-    })
+    })?;
+    Ok(reader.known_durable(Offset(counted)))
 }
 
 /// An engine that is taken from frontier to frontier, forwards.

@@ -8,7 +8,7 @@ use millrace_event::{Batch, Key};
 use millrace_feature::plan::Plan;
 use millrace_store::{
     BlockReader, Change, Checkpoints, CheckpointsConfig, Disk, LiveBytes, Log, LogConfig, LogName,
-    LogReader, Offset, Records, StoreError, Torn,
+    LogReader, Offset, Records, StoreError, Torn, newest_manifest,
 };
 use serde::{Deserialize, Serialize};
 
@@ -176,6 +176,13 @@ pub(super) fn recover(
     recovery.frontier = counters.next;
     recovery.took = started.elapsed();
     Ok(Recovered { engine, counters, logs, checkpointer, disk, recovery })
+}
+
+/// How many records of the event log the newest checkpoint counts; 0 without one that can be read.
+pub(super) fn counted_by_checkpoint(disk: &dyn Disk) -> Result<u64, LiveError> {
+    let manifest = newest_manifest(disk)?;
+    let meta = manifest.and_then(|manifest| Meta::parse(&manifest.meta).ok());
+    Ok(meta.map_or(0, |meta| meta.frontier))
 }
 
 /// The engine of a checkpoint, and what was counted beside it.
