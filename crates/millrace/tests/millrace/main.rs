@@ -10,6 +10,7 @@ mod demo;
 mod from_log;
 mod key;
 mod lift;
+mod logged;
 mod model;
 mod payments;
 mod program;

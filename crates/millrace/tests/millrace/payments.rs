@@ -20,6 +20,22 @@ pub fn world(days: u32, cards: u32) -> History {
     History::generate(&settings).unwrap()
 }
 
+/// For how many days what is served is compared: `MILLRACE_SERVED_DAYS=21 cargo test -p millrace
+/// served` compares more than 300,000 payments, and takes minutes.
+pub fn served_days() -> u32 {
+    std::env::var("MILLRACE_SERVED_DAYS").map_or(1, |days| days.parse().unwrap())
+}
+
+/// The events of so many days, until the last of them ends.
+pub fn events_of(days: u32) -> Vec<PaymentEvent> {
+    let history = match days {
+        1 => world(days, 4_000),
+        _ => History::generate(&Settings { days, ..Settings::default() }).unwrap(),
+    };
+    let end = history.settings().end();
+    history.events().take_while(|event| event.at() < end).collect()
+}
+
 /// The example's project, and where its events come from.
 pub fn project(events: &[PaymentEvent]) -> TempDir {
     let folder = tempdir().unwrap();

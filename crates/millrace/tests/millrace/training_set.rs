@@ -7,12 +7,10 @@ use millrace_connector::value_to_json;
 use millrace_event::{EventTime, Span};
 use millrace_feature::plan::Plan;
 use millrace_feature::{SourceFile, compile};
-use millrace_payments::{
-    BatchWriter, History, PROJECT, PaymentEvent, PaymentId, PaymentStream, Report, Settings,
-};
+use millrace_payments::{BatchWriter, PROJECT, PaymentEvent, PaymentId, PaymentStream, Report};
 use millrace_stream::live::{Delivery, Live, LiveSettings, now};
 
-use crate::payments::{project, world, write_events};
+use crate::payments::{events_of, project, served_days, world, write_events};
 use crate::program::succeed;
 
 fn rows(folder: &Path, rest: &[&str]) -> Vec<String> {
@@ -160,21 +158,10 @@ fn served(plan: &Arc<Plan>, events: &[PaymentEvent], folder: &Path) -> Vec<Vec<S
     vectors
 }
 
-/// For how many days: `MILLRACE_SERVED_DAYS=21 cargo test -p millrace served` compares
-/// more than 300,000 payments, and takes minutes.
-fn served_days() -> u32 {
-    std::env::var("MILLRACE_SERVED_DAYS").map_or(1, |days| days.parse().unwrap())
-}
-
 #[test]
 fn a_training_set_is_what_was_served() {
     let days = served_days();
-    let history = match days {
-        1 => world(days, 4_000),
-        _ => History::generate(&Settings { days, ..Settings::default() }).unwrap(),
-    };
-    let end = history.settings().end();
-    let events: Vec<PaymentEvent> = history.events().take_while(|e| e.at() < end).collect();
+    let events = events_of(days);
     let folder = project(&events);
     let plan = plan();
     let vectors = served(&plan, &events, folder.path());
