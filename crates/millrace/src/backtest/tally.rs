@@ -125,11 +125,14 @@ impl<'a> Tally<'a> {
         let (today, other) = (&self.today.decision().name, &self.other.decision().name);
         let changed: u64 = self.changes().map(|(_, _, cell)| cell.events).sum();
         say!("{} events, {} decided otherwise", grouped(self.events()), grouped(changed))?;
-        say!("  outcome  {:>24}  {:>24}", format!("today ({today})"), format!("then ({other})"))?;
-        for outcome in Outcome::ALL {
-            let [before, after] = [true, false].map(|is_today| self.total(outcome, is_today));
-            let outcome = outcome.name();
-            say!("  {outcome:<8} {:>24}  {:>24}", self.shown(&before), self.shown(&after))?;
+        let mut lines = vec![("outcome", [format!("today ({today})"), format!("then ({other})")])];
+        lines.extend(Outcome::ALL.map(|outcome| {
+            let of = |is_today| self.shown(&self.total(outcome, is_today));
+            (outcome.name(), [of(true), of(false)])
+        }));
+        let width = lines.iter().flat_map(|(_, cells)| cells).map(String::len).max().unwrap_or(0);
+        for (outcome, [before, after]) in lines {
+            say!("  {outcome:<8} {before:>width$}  {after:>width$}")?;
         }
         for (from, to, cell) in self.changes().filter(|(_, _, cell)| cell.events > 0) {
             say!("  {from} → {to}: {}", self.shown(cell))?;
