@@ -389,3 +389,28 @@ pub enum Step {
     Read(u32),
     Apply(u32),
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rows_are_sorted_by_slot_then_place(
+            slots in prop_oneof![
+                prop::collection::vec(any::<u32>(), 0..3 * DIGITS),
+                prop::collection::vec(0..1u32 << 11, DIGITS..3 * DIGITS),
+                prop::collection::vec(prop_oneof![Just(NO_KEY), 7..9u32], DIGITS..2 * DIGITS),
+            ]
+        ) {
+            let placed = slots.iter().zip(0..).map(|(slot, place)| Placed::new(*slot, place));
+            let mut placed: Vec<Placed> = placed.collect();
+            let mut expected = placed.clone();
+            expected.sort_unstable();
+            sort(&mut placed, &mut vec![Placed(3); 5]);
+            prop_assert_eq!(placed, expected);
+        }
+    }
+}
