@@ -1,12 +1,14 @@
 //! Where unfinished work is kept, so that a job which was stopped can go on.
 
 use std::fmt;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 /// Keeps unfinished work beside the scratch file. It knows the clock and the disk; a job does not.
 pub trait Keeper: Send + Sync + fmt::Debug {
-    /// Whether it is time to keep again: what was done since would be a pity to lose.
-    fn is_due(&self) -> bool;
+    /// Whether it is time to keep again: losing so many partitions, which were done since, would be
+    /// a pity.
+    fn is_due(&self, partitions: usize) -> bool;
 
     /// Makes durable all that was appended to the scratch file, and then these bytes, which say
     /// where it lies, in the place of those before. They are for [`crate::History::resume`].
@@ -24,10 +26,12 @@ pub(crate) struct Keeping {
     pub scattered: Vec<u8>,
     /// One thread keeps at a time.
     pub turn: Mutex<()>,
+    /// Partitions that were done since.
+    pub unkept: AtomicUsize,
 }
 
 impl Keeping {
     pub fn new(keeper: Arc<dyn Keeper>, scattered: Vec<u8>) -> Keeping {
-        Keeping { keeper, scattered, turn: Mutex::new(()) }
+        Keeping { keeper, scattered, turn: Mutex::new(()), unkept: AtomicUsize::new(0) }
     }
 }

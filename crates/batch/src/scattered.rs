@@ -77,8 +77,7 @@ impl Scattered {
         // What was resumed is kept already.
         if self.finished.iter().all(Option::is_none) {
             let mut work = scattered.clone();
-            unfinished::put_count(self.finished.len() / PARTITIONS, &mut work);
-            work.extend(self.finished.iter().map(|_| 0));
+            unfinished::put_none_done(self.finished.len() / PARTITIONS, &mut work);
             keeper.keep(&work).map_err(BatchError::Keep)?;
         }
         self.keeping = Some(Keeping::new(keeper, scattered));

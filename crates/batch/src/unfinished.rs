@@ -48,6 +48,12 @@ pub(crate) fn put_output(spool: &Spool, is_done: &[bool], out: &mut Vec<u8>) {
     }
 }
 
+/// As [`put_output`] of so many outputs, before any task is done.
+pub(crate) fn put_none_done(outputs: usize, out: &mut Vec<u8>) {
+    put_count(outputs, out);
+    out.resize(out.len() + outputs * PARTITIONS, 0);
+}
+
 pub(crate) fn put_count(count: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&(count as u32).to_le_bytes());
 }

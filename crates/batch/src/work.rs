@@ -1,5 +1,6 @@
 //! The threads that compute the partitions, and what they share.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millrace_event::Column;
@@ -104,12 +105,14 @@ impl Work<'_> {
 
     fn keep_if_due(&self) -> Result<(), BatchError> {
         let Some(keeping) = self.keeping else { return Ok(()) };
+        let unkept = keeping.unkept.fetch_add(1, Ordering::Relaxed) + 1;
         // Where another thread keeps, what was done here is kept the next time.
         let Ok(_turn) = keeping.turn.try_lock() else { return Ok(()) };
-        if keeping.keeper.is_due() { self.keep(keeping) } else { Ok(()) }
+        if keeping.keeper.is_due(unkept) { self.keep(keeping) } else { Ok(()) }
     }
 
     fn keep(&self, keeping: &Keeping) -> Result<(), BatchError> {
+        keeping.unkept.store(0, Ordering::Relaxed);
         let is_done = lock(&self.is_done).clone();
         let mut work = keeping.scattered.clone();
         unfinished::put_count(self.outputs.len(), &mut work);

@@ -111,7 +111,7 @@ impl All {
 }
 
 impl Keeper for All {
-    fn is_due(&self) -> bool {
+    fn is_due(&self, _: usize) -> bool {
         true
     }
 

@@ -186,7 +186,8 @@ fn read_runs(disk: &Arc<dyn Disk>) -> Result<BTreeMap<u64, Arc<Run>>, LedgerErro
     Ok(runs)
 }
 
-/// From this offset on, or from the first that is kept; and which that is.
+/// From this offset on, or from the first that is kept; and how many were removed before, if any of
+/// these was asked for.
 fn open_kept(
     disk: &Arc<dyn Disk>,
     log: &LogName,

@@ -126,6 +126,8 @@ mod type_form {
 
     /// Lists within lists deeper than this are none of ours.
     const DEPTH_MAX: usize = 16;
+    /// The most digits after the point of a decimal.
+    const SCALE_MAX: u8 = 18;
 
     pub fn serialize<S: Serializer>(ty: &Type, to: S) -> Result<S::Ok, S::Error> {
         form(ty).serialize(to)
@@ -133,7 +135,7 @@ mod type_form {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Type, D::Error> {
         let form = Form::deserialize(from)?;
-        type_of(&form, 0).ok_or_else(|| D::Error::custom("a type of too many levels"))
+        type_of(&form, 0).ok_or_else(|| D::Error::custom("a type that is none of ours"))
     }
 
     fn form(ty: &Type) -> Form {
@@ -162,7 +164,8 @@ mod type_form {
             Form::Bool => Type::Bool,
             Form::Int => Type::Int,
             Form::Float => Type::Float,
-            Form::Decimal(scale) => Type::Decimal(*scale),
+            Form::Decimal(scale) if *scale <= SCALE_MAX => Type::Decimal(*scale),
+            Form::Decimal(_) => return None,
             Form::String => Type::String,
             Form::Timestamp => Type::Timestamp,
             Form::Duration => Type::Duration,

@@ -75,6 +75,9 @@ pub struct Args {
 }
 
 pub fn backtest(args: &Args) -> Result<(), Failure> {
+    if args.rules.is_none() && args.against.is_none() {
+        return Err(Failure::usage("name what is changed: --rules FILE or --against DECISION"));
+    }
     let project = args.place.open()?;
     let changed = match &args.rules {
         Some(rules) => with_rules(&project, rules)?,
@@ -83,9 +86,6 @@ pub fn backtest(args: &Args) -> Result<(), Failure> {
     let today = candidate(&project, &args.decision)?;
     let name = args.against.as_ref().unwrap_or(&args.decision);
     let other = candidate(&changed, name)?;
-    if args.rules.is_none() && args.against.is_none() {
-        return Err(Failure::usage("name what is changed: --rules FILE or --against DECISION"));
-    }
     let (own, others) = (schema(&today), schema(&other));
     check_streams(own, others)?;
     let view = |c: &Candidate| c.plan.views[c.decision().view].hash;

@@ -379,7 +379,7 @@ fn sort(placed: &mut Vec<Placed>, sorted: &mut Vec<Placed>) {
     }
 }
 
-/// No slot: the event's key is null.
+/// No slot: the key is null or, of a read, was never seen.
 const NO_KEY: u32 = u32::MAX;
 
 /// One step of an ordered run: a row that is read for, or one that is added, which has a key and is

@@ -66,8 +66,9 @@ impl Candidate {
             .map(|(model, encoding)| {
                 let cells = encoding.rows(model, &typed, rows);
                 let mut scratch = model.scratch();
-                let rows = cells.chunks_exact(model.features().len().max(1));
-                rows.map(|row| model.score_row(row, &mut scratch).value).collect()
+                let width = model.features().len();
+                let row = |row: usize| &cells[row * width..][..width];
+                (0..rows).map(|at| model.score_row(row(at), &mut scratch).value).collect()
             })
             .collect();
         let columns: Vec<Column> = scores.iter().map(|scores| score_column(scores)).collect();

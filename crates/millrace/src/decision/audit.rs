@@ -18,7 +18,7 @@ use crate::project::DataPlace;
 One pass over the event log: each decision is made again from the events that it had counted, by the
 same definitions and models, and every value of its vector, every score and its outcome is compared
 with what was logged. What cannot be decided again is counted, with the reason. The code is 1 when
-anything differs, when a part of the decision log cannot be read, or when nothing at all could be
+anything differs, when a part of either log cannot be read, or when nothing at all could be
 decided again. It may run beside the server.")]
 pub struct AuditArgs {
     #[command(flatten)]

@@ -138,6 +138,10 @@ fn failure(dir: &Path, error: PastError) -> Failure {
             ))
         }
         PastError::Live(error) => error.into(),
-        PastError::NotThere { .. } | PastError::Behind { .. } => Failure::bug(error),
+        PastError::NotThere { end, frontier } => Failure::user(format!(
+            "{dir}: the event log had {frontier} records when it was looked through, and has {end} \
+             now; a server that starts cuts off what was never acknowledged, so run this again"
+        )),
+        PastError::Behind { .. } => Failure::bug(error),
     }
 }

@@ -1,9 +1,9 @@
 //! The file for what does not fit into memory.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use millrace_batch::Scratch;
 
@@ -17,7 +17,7 @@ pub struct ScratchFile {
 
 #[derive(Debug, Default)]
 struct State {
-    file: Option<File>,
+    file: Option<Arc<File>>,
     end: u64,
 }
 
@@ -36,7 +36,9 @@ impl ScratchFile {
         let path = folder.join(name);
         let failed = |e: std::io::Error| format!("{}: {e}; see --scratch", path.display());
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).open(&path).map_err(failed)?;
+        // These are events: they are nobody else's business.
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options.open(&path).map_err(failed)?;
         std::fs::remove_file(&path).map_err(failed)?;
         Ok(file)
     }
@@ -46,7 +48,7 @@ impl Scratch for ScratchFile {
     fn append(&self, bytes: &[u8]) -> Result<u64, String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.file.is_none() {
-            state.file = Some(self.create()?);
+            state.file = Some(Arc::new(self.create()?));
         }
         let State { file: Some(file), end } = &mut *state else {
             return Err("the file is gone".to_owned());
@@ -59,10 +61,13 @@ impl Scratch for ScratchFile {
     }
 
     fn read(&self, offset: u64, bytes: usize) -> Result<Vec<u8>, String> {
+        // Threads do not wait for each other to read.
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = state.file.as_ref().ok_or("nothing was written")?;
+        let file = state.file.clone().ok_or("nothing was written")?;
+        drop(state);
         let mut read = vec![0; bytes];
-        file.read_exact_at(&mut read, offset).map_err(|e| e.to_string())?;
+        file.read_exact_at(&mut read, offset)
+            .map_err(|e| format!("{}: {e}", self.folder.display()))?;
         Ok(read)
     }
 }

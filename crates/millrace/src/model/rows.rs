@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use millrace_connector::duration_of;
+use millrace_event::Value as Cell;
 use millrace_serving::model::{FeatureKind, Model, ModelFeature};
-use millrace_serving::plain;
+use millrace_serving::{number, plain};
 use serde_json::Value;
 
 use crate::exit::Failure;
@@ -155,10 +156,12 @@ fn read_json(text: &str, features: &[ModelFeature], values: &mut [f64]) -> Resul
     for (feature, slot) in features.iter().zip(values) {
         *slot = match object.get(&feature.name) {
             None | Some(Value::Null) => f64::NAN,
-            Some(Value::Bool(flag)) => f64::from(u8::from(*flag)),
             Some(Value::String(text)) => from_text(feature, text)?,
-            Some(value @ (Value::Number(_) | Value::Array(_) | Value::Object(_))) => {
-                value.as_f64().ok_or_else(|| refusal(feature, &value.to_string()))?
+            Some(value @ (Value::Bool(_) | Value::Number(_))) => {
+                from_text(feature, &value.to_string())?
+            }
+            Some(value @ (Value::Array(_) | Value::Object(_))) => {
+                return Err(refusal(feature, &value.to_string()));
             }
         };
     }
@@ -172,7 +175,12 @@ fn from_text(feature: &ModelFeature, text: &str) -> Result<f64, String> {
         return Ok(f64::NAN);
     }
     match &feature.kind {
-        FeatureKind::Category { names: Some(_) } => Ok(feature.code_of(text).unwrap_or(f64::NAN)),
+        FeatureKind::Category { names: Some(_) } => match (feature.code_of(text), text) {
+            (Some(code), _) => Ok(code),
+            // A boolean, which the library may have written otherwise.
+            (None, "true" | "false") => Ok(number(feature, &Cell::Bool(text == "true"))),
+            (None, _) => Ok(f64::NAN),
+        },
         FeatureKind::Number | FeatureKind::Category { names: None } => match text {
             "true" => Ok(1.0),
             "false" => Ok(0.0),
@@ -183,7 +191,7 @@ fn from_text(feature: &ModelFeature, text: &str) -> Result<f64, String> {
 
 /// A duration as NDJSON has it, such as `5034ms`, in what a model takes it in.
 fn seconds(text: &str) -> Option<f64> {
-    duration_of(text).map(|span| plain(&millrace_event::Value::Duration(span)))
+    duration_of(text).map(|span| plain(&Cell::Duration(span)))
 }
 
 fn refusal(feature: &ModelFeature, given: &str) -> String {
@@ -235,7 +243,9 @@ fn quoted(inside: &str) -> Result<(String, &str), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cells, seconds};
+    use millrace_serving::model::CategoryName;
+
+    use super::*;
 
     #[test]
     fn a_duration_is_read_in_seconds() {
@@ -247,5 +257,27 @@ mod tests {
     fn cells_may_be_quoted() {
         assert_eq!(cells("a,,\"b,\"\"c\"\"\",").unwrap(), ["a", "", "b,\"c\"", ""]);
         assert!(cells("\"a").is_err() && cells("\"a\"b").is_err());
+    }
+
+    /// As the same value would be served.
+    #[test]
+    fn categories_are_looked_up_by_their_names_in_every_format() {
+        let names = |names: &[&str]| {
+            let named = |name: &&str| CategoryName::Text((*name).to_owned());
+            let kind = FeatureKind::Category { names: Some(names.iter().map(named).collect()) };
+            [ModelFeature { name: "x".to_owned(), kind, is_used: true, takes_missing: true }]
+        };
+        let json = |features: &[ModelFeature], cell: &str| {
+            let mut values = [0.0];
+            read_json(&format!("{{\"x\":{cell}}}"), features, &mut values).unwrap();
+            values[0]
+        };
+        let shops = names(&["7", "5", "a"]);
+        assert_eq!((json(&shops, "5"), from_text(&shops[0], "5").unwrap()), (1.0, 1.0));
+        assert_eq!((json(&shops, "\"a\""), from_text(&shops[0], "a").unwrap()), (2.0, 2.0));
+        assert!(json(&shops, "1").is_nan() && from_text(&shops[0], "1").unwrap().is_nan());
+        let flags = names(&["False", "True"]);
+        assert_eq!((json(&flags, "true"), from_text(&flags[0], "true").unwrap()), (1.0, 1.0));
+        assert_eq!((json(&flags, "false"), from_text(&flags[0], "false").unwrap()), (0.0, 0.0));
     }
 }

@@ -27,7 +27,7 @@ use crate::whole_file;
 /// The largest manifest: it is read into memory. Twenty bytes make a block of some thousand rows.
 const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 /// What may be lost: so many partitions, or those that were done in so long.
-const PARTITIONS_UNKEPT_MAX: u32 = 16;
+const PARTITIONS_UNKEPT_MAX: usize = 16;
 const UNKEPT_MAX: Duration = Duration::from_secs(5);
 
 /// The folder, which no other run uses meanwhile.
@@ -163,21 +163,13 @@ impl Folder {
 pub struct FolderKeeper {
     folder: Arc<Folder>,
     head: Head,
-    since: Mutex<Unkept>,
-}
-
-/// What was done since the manifest was renewed.
-#[derive(Debug)]
-struct Unkept {
-    partitions: u32,
-    since: Instant,
+    kept: Mutex<Instant>,
 }
 
 impl FolderKeeper {
     /// The head's end of the blocks is set as they grow.
     pub fn new(folder: Arc<Folder>, head: Head) -> FolderKeeper {
-        let since = Mutex::new(Unkept { partitions: 0, since: Instant::now() });
-        FolderKeeper { folder, head, since }
+        FolderKeeper { folder, head, kept: Mutex::new(Instant::now()) }
     }
 
     /// Writes it beside, makes it durable, and gives it the name.
@@ -194,11 +186,9 @@ impl FolderKeeper {
 }
 
 impl Keeper for FolderKeeper {
-    /// It is asked once for each partition that was done.
-    fn is_due(&self) -> bool {
-        let mut unkept = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        unkept.partitions += 1;
-        unkept.partitions >= PARTITIONS_UNKEPT_MAX || unkept.since.elapsed() >= UNKEPT_MAX
+    fn is_due(&self, partitions: usize) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        partitions >= PARTITIONS_UNKEPT_MAX || kept.elapsed() >= UNKEPT_MAX
     }
 
     fn keep(&self, work: &[u8]) -> Result<(), String> {
@@ -213,8 +203,7 @@ impl Keeper for FolderKeeper {
                 self.folder.manifest().display()
             )
         })?;
-        let mut unkept = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        *unkept = Unkept { partitions: 0, since: Instant::now() };
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         Ok(())
     }
 }
@@ -278,11 +267,11 @@ mod tests {
         let there = tempfile::tempdir().unwrap();
         let folder = Arc::new(Folder::open(there.path()).unwrap());
         let keeper = FolderKeeper::new(folder, head());
-        for _ in 0..2 {
-            let asked = (1..).take_while(|_| !keeper.is_due()).count() as u32;
-            // Or sooner, on a machine that takes seconds for this.
-            assert!(asked < PARTITIONS_UNKEPT_MAX);
-            keeper.keep(b"").unwrap();
-        }
+        assert!(keeper.is_due(PARTITIONS_UNKEPT_MAX));
+        keeper.keep(b"").unwrap();
+        let few = keeper.is_due(PARTITIONS_UNKEPT_MAX - 1);
+        // Or sooner, on a machine that takes seconds for this.
+        let is_slow = keeper.kept.lock().unwrap().elapsed() >= UNKEPT_MAX;
+        assert!(!few || is_slow);
     }
 }

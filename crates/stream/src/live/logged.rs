@@ -315,6 +315,9 @@ impl Logged {
                 }
             }
         }
+        if self.read < end {
+            return Err(PastError::NotThere { end: self.read, frontier: end });
+        }
         Ok(Some((end, bound)))
     }
 }
