@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::body::Body;
 use crate::error::{ApiError, Named};
 use crate::features::unknown;
+use crate::remarks::write_others;
 use crate::service::Service;
 use crate::views::{self, Asked};
 use crate::write::{Object, write_remedy, write_values};
@@ -126,6 +127,8 @@ fn answer(
     );
     write_values(object.member("features"), served);
     write_remedy(&mut object, served);
+    let view = &service.plan.views[decision.view];
+    write_others(&mut object, &service.plan.streams[view.stream].schema, &asked.unknown);
     write_versions(object.member("versions"), service, decision);
     object.number("frontier", served.frontier);
     object.end();

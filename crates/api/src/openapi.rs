@@ -147,6 +147,7 @@ fn post_decision(plan: &Plan, decision: &Decision) -> Value {
             "versions": { "type": "object" },
             "frontier": { "type": "integer" },
             "hint": text,
+            "unknown_fields": unknown_fields(),
         },
     });
     json!({ "post": {
@@ -168,8 +169,17 @@ fn answer_schema(what: &str, values: Value) -> Value {
             "frontier": { "type": "integer" },
             "values": values,
             "hint": { "type": "string" },
+            "unknown_fields": unknown_fields(),
         },
     })
+}
+
+/// Fields of events that their stream does not declare.
+fn unknown_fields() -> Value {
+    json!({ "type": "object", "additionalProperties": {
+        "type": "object",
+        "properties": { "count": { "type": "integer", "minimum": 0 }, "nearest": { "type": "string" } },
+    } })
 }
 
 fn event_schema(fields: &[Field]) -> Value {
@@ -305,10 +315,7 @@ fn shared_schemas() -> Map<String, Value> {
                     },
                 } },
                 "late_hint": { "type": "string" },
-                "unknown_fields": { "type": "object", "additionalProperties": {
-                    "type": "object",
-                    "properties": { "count": count, "nearest": { "type": "string" } },
-                } },
+                "unknown_fields": unknown_fields(),
             },
         },
     });

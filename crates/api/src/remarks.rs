@@ -60,6 +60,14 @@ fn write_late(object: &mut Object<'_>, schema: &Schema, tally: &Tally) {
     }
 }
 
+/// The unknown fields of an event that was asked about, if it has any: a misspelt one would be taken
+/// for one that was left out.
+pub fn write_others(object: &mut Object<'_>, schema: &Schema, unknown: &UnknownFields) {
+    if unknown.total() > 0 {
+        write_unknown(object, schema, unknown);
+    }
+}
+
 fn write_unknown(object: &mut Object<'_>, schema: &Schema, unknown: &UnknownFields) {
     let mut fields = Object::new(object.member("unknown_fields"));
     for (name, count) in unknown.names().take(NAMES_TOLD) {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use millrace_connector::JsonDecoder;
+use millrace_connector::{JsonDecoder, UnknownFields};
 use millrace_event::{Batch, Schema, State};
 use millrace_stream::live::Live;
 use serde::Deserialize;
@@ -221,7 +221,7 @@ fn readable(
     let mut batch = Batch::new(Arc::clone(schema));
     let mut numbers = Vec::with_capacity(letters.len());
     for (number, bytes) in letters {
-        match decoder.row(bytes, PARTITION) {
+        match decoder.row(bytes, PARTITION, &mut UnknownFields::default()) {
             Ok(row) => {
                 for (column, value) in batch.columns.iter_mut().zip(&row) {
                     column.push(value, State::Ok);

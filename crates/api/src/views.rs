@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrace_connector::{JsonDecoder, Limits};
+use millrace_connector::{JsonDecoder, Limits, UnknownFields};
 use millrace_event::{EventTime, Span, Value};
 use millrace_feature::plan::{Plan, View};
 use millrace_serving::{ViewSources, complete_event, request_schema, serve_view};
@@ -12,6 +12,7 @@ use millrace_stream::live::{Live, ViewReply, now};
 use crate::body::Body;
 use crate::error::{ApiError, Named};
 use crate::features::unknown;
+use crate::remarks::{count_unknown, write_others};
 use crate::service::Service;
 use crate::write::{Object, write_remedy, write_values};
 
@@ -45,6 +46,8 @@ pub struct Asked {
     /// Per group that the view reads.
     pub group_ages: Vec<Span>,
     pub frontier: u64,
+    /// Fields of the request that the stream does not declare.
+    pub unknown: UnknownFields,
 }
 
 /// Reads the event in the body, and asks the engine for it.
@@ -56,15 +59,18 @@ pub async fn ask(
 ) -> Result<Asked, ApiError> {
     let body = body.whole().await?;
     let received = now();
-    let row = service.views[view].decoder.row(&body, "http");
+    let mut unknown = UnknownFields::default();
+    let row = service.views[view].decoder.row(&body, "http", &mut unknown);
     let row = row.map_err(|letter| ApiError::BadEvent(letter.message))?;
-    let schema = &service.plan.streams[service.plan.views[view].stream].schema;
+    let stream = service.plan.views[view].stream;
+    count_unknown(service, stream, &unknown);
+    let schema = &service.plan.streams[stream].schema;
     let (event, at) = complete_event(schema, row.clone(), received);
     let ViewReply { mut rows, group_ages, frontier, age: _ } =
         crate::ask::view(live, view, event, received).await?;
     let missing = || ApiError::Internal("the engine answered less than was asked".to_owned());
     let answers = rows.pop().ok_or_else(missing)?;
-    Ok(Asked { row, received, at, answers, group_ages, frontier })
+    Ok(Asked { row, received, at, answers, group_ages, frontier, unknown })
 }
 
 pub async fn view(
@@ -76,7 +82,7 @@ pub async fn view(
     let names = || service.plan.views.iter().map(|v| &*v.name);
     let index = service.plan.view(name).ok_or_else(|| unknown(Named::View, name, names()))?;
     let view = &service.plan.views[index];
-    let Asked { at, answers, group_ages, frontier, row: _, received: _ } =
+    let Asked { at, answers, group_ages, frontier, unknown: others, row: _, received: _ } =
         ask(service, live, index, body).await?;
     let sources = &service.views[index].sources;
     let served = serve_view(&service.plan, view, sources, answers, &group_ages, frontier)?;
@@ -88,6 +94,7 @@ pub async fn view(
     object.number("frontier", served.frontier);
     write_values(object.member("values"), &served);
     write_remedy(&mut object, &served);
+    write_others(&mut object, &service.plan.streams[view.stream].schema, &others);
     object.end();
     Ok(out)
 }

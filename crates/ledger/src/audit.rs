@@ -14,7 +14,7 @@ mod tally;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use millrace_event::{Batch, Column, Value};
+use millrace_event::{Batch, Column, EventTime, State, Value};
 use millrace_feature::plan::{Outcome, Plan};
 use millrace_serving::model::Score;
 use millrace_serving::{Models, ServedValue, ViewSources, complete_event, serve_view};
@@ -139,6 +139,10 @@ impl Auditor {
             Ok(vector) => {
                 let recomputed = self.decide(entry, &vector);
                 let differences = compare(entry, &recomputed);
+                if is_limit_different(entry, &recomputed) && self.is_behind(entry) {
+                    let obstacles = vec![Obstacle::NotKept];
+                    return (Recomputed { obstacles, ..Recomputed::default() }, Vec::new());
+                }
                 (recomputed, differences)
             }
             Err(Refused::Obstacle(obstacle)) => {
@@ -150,6 +154,15 @@ impl Auditor {
                 (Recomputed::default(), vec![difference])
             }
         }
+    }
+
+    /// Whether the event that was decided on lies where reads need not be exact.
+    fn is_behind(&self, entry: &Entry) -> bool {
+        let (Ok(past), Some(view)) = (&self.past, self.plan.view(&entry.form().view)) else {
+            return false;
+        };
+        let event = event_of(&self.plan, self.plan.views[view].stream, entry);
+        !past.is_exact(view, EventTime(event.times()[0]))
     }
 
     /// The vector at the logged frontier, with the verdicts that the logged ages give.
@@ -301,6 +314,13 @@ fn open_past(
         Err(error @ PastError::Removed { .. }) => Ok(Err(Obstacle::of(&error))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether a value is a limit on one side alone.
+fn is_limit_different(entry: &Entry, recomputed: &Recomputed) -> bool {
+    let is_limit = |cell: &Column| cell.mark(0).state() == State::Limit;
+    let mut cells = entry.record.vector.iter().zip(&recomputed.vector);
+    cells.any(|(logged, again)| is_limit(logged) != is_limit(again))
 }
 
 /// The event that asked, completed as it was then.

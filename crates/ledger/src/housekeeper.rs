@@ -93,7 +93,7 @@ fn sync(disk: &Arc<dyn Disk>, progress: &Progress) -> Result<(), StoreError> {
         return Ok(());
     }
     disk.append(&Name::log_segment(&LogName::DECISIONS, segment))?.sync()?;
-    progress.synced.store(written, Ordering::Relaxed);
+    progress.synced.store(written, Ordering::Release);
     Ok(())
 }
 

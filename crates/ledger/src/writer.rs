@@ -303,8 +303,9 @@ impl Writer {
     }
 
     fn write(&mut self, group: Vec<(Vec<u8>, Answer)>) {
+        self.log.note_durable(Offset(self.progress.synced.load(Ordering::Acquire)));
         if group.is_empty() {
-            return;
+            return self.mark();
         }
         let logged = match self.progress.failed.get() {
             Some(_) => Ok(()),
@@ -317,6 +318,15 @@ impl Writer {
         let failure = self.progress.failed.get();
         for (_, answer) in group {
             answer.tell(failure.map_or(Ok(()), |cause| Err(NotLogged::Failed(cause.clone()))));
+        }
+    }
+
+    /// Behind the last decision for now, no record would say that it was durable.
+    fn mark(&mut self) {
+        if self.progress.failed.get().is_none()
+            && let Err(error) = self.log.mark()
+        {
+            self.progress.fail(&error.to_string());
         }
     }
 

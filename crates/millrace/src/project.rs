@@ -73,9 +73,13 @@ pub struct Project {
 impl Place {
     /// Reads and compiles the project; prints warnings.
     pub fn open(&self) -> Result<Project, Failure> {
+        self.open_sources(&sources(&[], &self.project)?)
+    }
+
+    /// As [`Place::open`], of these texts.
+    pub fn open_sources(&self, sources: &[SourceFile]) -> Result<Project, Failure> {
         let config = Config::of_project(&self.project)?;
-        let sources = sources(&[], &self.project)?;
-        let plan = plan(&sources)?;
+        let plan = plan(sources)?;
         check_streams(&config, &plan)?;
         Ok(Project { folder: self.project.clone(), config, plan: Arc::new(plan) })
     }

@@ -79,8 +79,12 @@ fn a_decision_says_what_was_decided_and_why() {
     assert_eq!(decided["versions"]["models"], json!({"risk": hash, "risk_next": hash}));
     assert_eq!(decided["versions"]["definitions"], world.plan.hash.to_string());
     assert_eq!((&decided["frontier"], &decided["at"]), (&json!(1), &json!("2026-01-05T12:00:03Z")));
-    let quiet = json!({"at": NOON, "customer": "b", "amount": 5}).to_string();
+    assert_eq!(decided["unknown_fields"], Value::Null);
+    let quiet = json!({"at": NOON, "customer": "b", "amount": 5, "custommer": "a"}).to_string();
+    let misspelt = json!({"custommer": {"count": 1, "nearest": "customer"}});
+    assert_eq!(world.json("/v1/views/checkout", &quiet).json()["unknown_fields"], misspelt);
     let quiet = world.json("/v1/decisions/accept", &quiet).json();
+    assert_eq!(quiet["unknown_fields"], misspelt);
     assert_eq!((&quiet["outcome"], &quiet["rule"]), (&json!("allow"), &Value::Null));
     assert_eq!(quiet["reason"], "else");
     assert!(quiet["id"].as_str() > decided["id"].as_str());

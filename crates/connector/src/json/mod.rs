@@ -76,14 +76,19 @@ impl JsonDecoder {
         Ok(block.finish())
     }
 
-    /// Reads one object into one value per field of the schema.
+    /// Reads one object into one value per field of the schema. What it has besides is counted in
+    /// `unknown`.
     ///
     /// # Errors
     /// The dead letter that the record would become.
-    pub fn row(&self, object: &[u8], origin: &str) -> Result<Vec<Value>, Box<DeadLetter>> {
+    pub fn row(
+        &self,
+        object: &[u8],
+        origin: &str,
+        unknown: &mut UnknownFields,
+    ) -> Result<Vec<Value>, Box<DeadLetter>> {
         let mut cells = vec![Cell::Null; self.fields.len()];
-        let mut unknown = UnknownFields::default();
-        let read = object::read(&self.fields, &self.limits, object, &mut cells, &mut unknown);
+        let read = object::read(&self.fields, &self.limits, object, &mut cells, unknown);
         match read.and_then(|()| self.judge.check(&self.fields.schema, &cells)) {
             Ok(()) => Ok(cells
                 .into_iter()
@@ -117,7 +122,8 @@ pub fn row_from_json(
     object: &[u8],
     origin: &str,
 ) -> Result<Vec<Value>, Box<DeadLetter>> {
-    JsonDecoder::new(Arc::clone(schema), Limits::default()).row(object, origin)
+    let decoder = JsonDecoder::new(Arc::clone(schema), Limits::default());
+    decoder.row(object, origin, &mut UnknownFields::default())
 }
 
 impl Decoder for JsonDecoder {

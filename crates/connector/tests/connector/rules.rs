@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use millrace_connector::{
     DeadLetter, Decoded, FileOptions, FileSource, JsonDecoder, Limits, Position, RowWriter,
-    TailSource, WriteOptions,
+    TailSource, UnknownFields, WriteOptions,
 };
 use millrace_event::{EventTime, KeyKind, Rules, Schema, Span, Type};
 
@@ -51,9 +51,10 @@ fn what_is_against_the_rules_keeps_its_bytes_and_place_in_every_format() {
         assert_eq!(dead[1].bytes, objects[2].as_bytes());
         assert!(matches!(dead[1].position, Position::Line { line: 3, .. }), "{:?}", dead[1]);
     }
-    let row = decoder.row(objects[6].as_bytes(), "t").unwrap_err();
+    let mut unknown = UnknownFields::default();
+    let row = decoder.row(objects[6].as_bytes(), "t", &mut unknown).unwrap_err();
     assert_eq!((row.reason.name(), row.bytes), ("long-key", objects[6].as_bytes().to_vec()));
-    assert!(decoder.row(objects[4].as_bytes(), "t").is_ok());
+    assert!(decoder.row(objects[4].as_bytes(), "t", &mut unknown).is_ok());
 
     let folder = tempfile::tempdir().unwrap();
     let options = FileOptions { rules: Some(Arc::clone(&rules)), ..FileOptions::default() };

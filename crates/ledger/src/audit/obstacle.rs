@@ -20,11 +20,19 @@ pub enum Obstacle {
     EventsNotThere,
     /// The group was new or changed when the server started, and knew nothing of older events.
     StartedEmpty { group: String },
+    /// Its time lay behind the history that the server kept: there, a value is exact as long as what
+    /// is behind was not cleaned up, and a limit from then on.
+    NotKept,
     /// The event log cannot be applied any further.
     Unreadable { why: String },
 }
 
 impl Obstacle {
+    /// Whether the project is another one by now.
+    pub fn is_change(&self) -> bool {
+        matches!(self, Obstacle::View { .. } | Obstacle::Decision { .. } | Obstacle::Model { .. })
+    }
+
     pub(crate) fn of(error: &PastError) -> Obstacle {
         match error {
             PastError::Removed { first } => Obstacle::EventsRemoved { first: *first },
@@ -61,6 +69,10 @@ impl fmt::Display for Obstacle {
             Obstacle::StartedEmpty { group } => {
                 write!(f, "features `{group}` were new or changed, and had started empty")
             }
+            Obstacle::NotKept => f.write_str(
+                "its event lay further back than [engine] history keeps: what is a limit there \
+                 depends on what was cleaned up already",
+            ),
             Obstacle::Unreadable { why } => write!(f, "the event log cannot be applied: {why}"),
         }
     }

@@ -1,6 +1,6 @@
 //! `millrace audit`: every logged decision of a period, decided again and compared.
 
-use millrace_ledger::{Audit, Difference};
+use millrace_ledger::{Audit, Difference, Obstacle};
 use serde_json::{Value, json};
 
 use super::period::Which;
@@ -46,6 +46,12 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
         say!("in {}", duration(begun.elapsed()))?;
     }
     super::note_unreadable(&audit.unreadable);
+    if audit.obstacles.keys().any(Obstacle::is_change) {
+        note!(
+            "what was defined otherwise is compared by the definitions of then: audit in a copy of \
+             the project as it was, with --data and this data directory"
+        );
+    }
     if audit.is_blind() {
         note!("none of the decisions could be made again: this says nothing of them");
     }

@@ -36,8 +36,8 @@ fn save(folder: &Path, trial: &Trial) -> Result<(), Failure> {
         let path = folder.join(format!("{served}.txt"));
         whole_file::write(&path, to_lightgbm_text(model)?.as_bytes())?;
         note!(
-            "{}: {} trees; its alerts are full from a score of {:.6} on, its false positives from \
-             {:.6}",
+            "{}: {} trees; one event in a hundred scores {:.6} or more, and one good event in a \
+             thousand {:.6}",
             path.display(),
             model.trees.len(),
             thresholds.alerts,

@@ -7,7 +7,7 @@ use millrace_serving::model::{Format, Model};
 
 use crate::console::{note, say};
 use crate::exit::Failure;
-use crate::project::{self, Place, Project, shown};
+use crate::project::{self, Place, shown};
 use crate::whole_file;
 
 /// Where declarations of models go that are added by the command.
@@ -18,7 +18,11 @@ const FOLDER: &str = "models";
 /// already gets the new file.
 pub fn add(file: &Path, name: &str, view: &str, place: &Place) -> Result<(), Failure> {
     let model = super::read(file)?;
-    let project = place.open()?;
+    let declaration = Declaration::new(&model, name, view, place)?;
+    // A decision may be there before the model that it scores.
+    let is_right = compile(&project::sources(&[], &place.project)?).plan.is_some();
+    let project =
+        if is_right { place.open()? } else { place.open_sources(&declaration.sources(place)?)? };
     let mismatches = super::mismatches_of(&model, &project, view)?;
     if !mismatches.is_empty() {
         for mismatch in &mismatches {
@@ -28,7 +32,7 @@ pub fn add(file: &Path, name: &str, view: &str, place: &Place) -> Result<(), Fai
             "view `{view}` does not serve what the model asks for; nothing was added"
         )));
     }
-    match project.plan.model(name).map(|m| &project.plan.models[m]) {
+    match project.plan.model(name).filter(|_| is_right).map(|m| &project.plan.models[m]) {
         Some(declared) if &*project.plan.views[declared.view].name != view => {
             Err(Failure::user(format!(
                 "model `{name}` is declared with another view; change its declaration, or choose \
@@ -44,51 +48,63 @@ pub fn add(file: &Path, name: &str, view: &str, place: &Place) -> Result<(), Fai
             }
             say!("{}: {}, of model `{name}`", shown(&to), model.hash())
         }
-        None => declare(&project, file, &model, name, view),
+        None => {
+            check(&declaration.sources(place)?)?;
+            let to = project.folder.join(&declaration.file);
+            std::fs::create_dir_all(project.folder.join(FOLDER)).map_err(Failure::io(&to))?;
+            put(file, &to)?;
+            whole_file::write(&declaration.path, declaration.text.as_bytes())?;
+            say!("{}: {}", shown(&to), model.hash())?;
+            say!("{}:\n{}", shown(&declaration.path), declaration.own.trim_end())
+        }
     }
 }
 
-fn declare(
-    project: &Project,
-    file: &Path,
-    model: &Model,
-    name: &str,
-    view: &str,
-) -> Result<(), Failure> {
-    let ending = match model.format() {
-        Format::LightGbm => "txt",
-        Format::XgBoost => "json",
-        Format::Onnx => "onnx",
-    };
-    let relative = format!("{FOLDER}/{name}.{ending}");
-    let declaration = format!("model {name} {{\n  file \"{relative}\"\n  inputs {view}\n}}\n");
-    let path = project.folder.join(DECLARATIONS);
-    let before = if path.is_file() { project::text(&path)? } else { String::new() };
-    let gap = if before.is_empty() { "" } else { "\n" };
-    let text = format!("{before}{gap}{declaration}");
-    check(project, &path, &text)?;
-    let to = project.folder.join(&relative);
-    std::fs::create_dir_all(project.folder.join(FOLDER)).map_err(Failure::io(&to))?;
-    put(file, &to)?;
-    whole_file::write(&path, text.as_bytes())?;
-    say!("{}: {}", shown(&to), model.hash())?;
-    say!("{}:\n{}", shown(&path), declaration.trim_end())
+/// What is to be written about a model.
+struct Declaration {
+    /// Of the model, in the project's folder.
+    file: String,
+    /// Where it is declared, and the whole text of that file with the declaration.
+    path: PathBuf,
+    text: String,
+    own: String,
 }
 
-/// Whether the project is still right with this text in this file.
-fn check(project: &Project, path: &Path, text: &str) -> Result<(), Failure> {
-    let is_other = |file: &PathBuf| file != path;
-    let files = project::files(&[], &project.folder)?;
-    let mut sources = Vec::new();
-    for file in files.iter().filter(|file| is_other(file)) {
-        sources.push(SourceFile::new(shown(file), project::text(file)?));
+impl Declaration {
+    fn new(model: &Model, name: &str, view: &str, place: &Place) -> Result<Declaration, Failure> {
+        let ending = match model.format() {
+            Format::LightGbm => "txt",
+            Format::XgBoost => "json",
+            Format::Onnx => "onnx",
+        };
+        let file = format!("{FOLDER}/{name}.{ending}");
+        let own = format!("model {name} {{\n  file \"{file}\"\n  inputs {view}\n}}\n");
+        let path = place.project.join(DECLARATIONS);
+        let before = if path.is_file() { project::text(&path)? } else { String::new() };
+        let gap = if before.is_empty() { "" } else { "\n" };
+        let text = format!("{before}{gap}{own}");
+        Ok(Declaration { file, path, text, own })
     }
-    sources.push(SourceFile::new(shown(path), text.to_owned()));
-    let Compiled { plan, diagnostics } = compile(&sources);
+
+    /// The project's texts, with the declaration.
+    fn sources(&self, place: &Place) -> Result<Vec<SourceFile>, Failure> {
+        let is_other = |file: &&PathBuf| **file != self.path;
+        let files = project::files(&[], &place.project)?;
+        let mut sources = Vec::new();
+        for file in files.iter().filter(is_other) {
+            sources.push(SourceFile::new(shown(file), project::text(file)?));
+        }
+        sources.push(SourceFile::new(shown(&self.path), self.text.clone()));
+        Ok(sources)
+    }
+}
+
+fn check(sources: &[SourceFile]) -> Result<(), Failure> {
+    let Compiled { plan, diagnostics } = compile(sources);
     if plan.is_some() {
         return Ok(());
     }
-    note!("{}", millrace_feature::render(&diagnostics, &sources).trim_end());
+    note!("{}", millrace_feature::render(&diagnostics, sources).trim_end());
     Err(Failure::user("the project would not be right with this model; nothing was added"))
 }
 

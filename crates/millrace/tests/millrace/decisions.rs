@@ -228,6 +228,38 @@ fn a_record_that_cannot_be_read_leaves_the_others() {
     assert!(told.contains("no decision ") && told.contains(why), "{told}");
 }
 
+/// What was synced is not taken for an unfinished write, also where nothing came behind it.
+#[test]
+fn damage_before_a_kill_is_noticed_after_it() {
+    let folder = project();
+    let folder = folder.path();
+    let server = Server::start(folder);
+    load(server.address, 40, 5, &Arc::new(AtomicBool::new(false)));
+    let log = |name: &str| folder.join(format!(".millrace/{name}/00000000000000000000.log"));
+    let end = |name: &str| std::fs::read(log(name)).unwrap();
+    // 16 bytes that say so: behind a sync, which comes within a second for decisions.
+    let is_marked = |bytes: &[u8]| bytes[bytes.len() - 12..][..4] == [0xff; 4];
+    let begun = Instant::now();
+    while !is_marked(&end("decisions")) || !is_marked(&end("events")) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "what is durable is not marked");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.kill();
+    let flip = |name: &str, at: usize| {
+        let mut bytes = end(name);
+        bytes[at] ^= 1;
+        std::fs::write(log(name), bytes).unwrap();
+    };
+    flip("decisions", 600);
+    let found = audit(folder, 1);
+    assert_eq!(found["unreadable"]["open_ends"], 1, "{found}");
+    flip("decisions", 600);
+    assert_eq!(audit(folder, 0)["agreed"], 40);
+    flip("events", end("events").len() - 40);
+    let told = fail(folder, &["training-set", "checkout", "--from-log", "-o", "rows.csv"], 3);
+    assert!(told.contains("is corrupt at byte "), "{told}");
+}
+
 /// Whoever only reads must not take a log that was cut for one that is still being written.
 #[test]
 fn an_event_log_that_lost_its_end_is_an_error() {

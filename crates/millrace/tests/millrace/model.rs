@@ -77,6 +77,20 @@ fn a_model_is_checked_against_a_view() {
 }
 
 #[test]
+fn a_decision_may_be_there_before_its_model() {
+    let folder = folder();
+    let rules = "decision authorise on checkout {\n  score risk\n  \
+                 block when risk >= 0.9\n  else allow\n}\n";
+    write(folder.path(), &[("checkout.mill", DEFINITIONS), ("rules.mill", rules)]);
+    assert!(fail(folder.path(), &["check"], 1).contains("risk"));
+    let add = |name| ["model", "add", "lightgbm_binary.txt", "--name", name, "--view", "checkout"];
+    let error = fail(folder.path(), &add("other"), 1);
+    assert!(error.contains("rules.mill") && !folder.path().join("models").exists(), "{error}");
+    succeed(folder.path(), &add("risk"));
+    succeed(folder.path(), &["check"]);
+}
+
+#[test]
 fn rows_are_scored_as_by_the_library() {
     let folder = folder();
     let (_, scores) = rows(&folder);

@@ -233,6 +233,27 @@ impl Log {
         self.remember(written)
     }
 
+    /// Says in the file which records are durable, so that later damage to the last ones cannot be
+    /// taken for an unfinished write. The next record would say so; this is for when none comes. It
+    /// is written, and needs no sync.
+    ///
+    /// # Errors
+    /// When the write failed: the log is closed.
+    pub fn mark(&mut self) -> Result<(), StoreError> {
+        self.check_open()?;
+        if self.marked >= self.durable {
+            return Ok(());
+        }
+        self.push_marker();
+        let written = self.write();
+        self.remember(written)
+    }
+
+    /// Takes note that records below this offset were synced by another handle of the file.
+    pub fn note_durable(&mut self, below: Offset) {
+        self.durable = self.durable.max(below.min(self.next));
+    }
+
     /// Closes the last segment and begins the next, unless the last one has no record yet.
     ///
     /// # Errors
@@ -299,7 +320,7 @@ impl Log {
     pub fn close(mut self) -> Result<(), StoreError> {
         self.sync()?;
         if self.marked < self.durable {
-            frame::push_marker(&mut self.buffer, self.salt, self.durable);
+            self.push_marker();
             self.write_and_sync()?;
         }
         Ok(())
@@ -329,15 +350,21 @@ impl Log {
         {
             self.roll()?;
         }
-        let before = self.buffer.len();
         if self.marked < self.durable {
-            frame::push_marker(&mut self.buffer, self.salt, self.durable);
-            self.marked = self.durable;
+            self.push_marker();
         }
+        let before = self.buffer.len();
         frame::push_record(&mut self.buffer, self.salt, self.next, record);
         self.next = Offset(self.next.0 + 1);
         self.segment_bytes += (self.buffer.len() - before) as u64;
         if self.buffer.len() >= WRITE_BYTES { self.write() } else { Ok(()) }
+    }
+
+    fn push_marker(&mut self) {
+        let before = self.buffer.len();
+        frame::push_marker(&mut self.buffer, self.salt, self.durable);
+        self.segment_bytes += (self.buffer.len() - before) as u64;
+        self.marked = self.durable;
     }
 
     fn write(&mut self) -> Result<(), StoreError> {

@@ -259,6 +259,37 @@ fn damage_to_durable_records_is_an_error_and_an_unfinished_write_is_not() {
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
 }
 
+/// No record follows, and the process is killed.
+#[test]
+fn damage_to_the_last_durable_records_is_an_error_once_they_are_marked() {
+    for by_another in [false, true] {
+        let disk = MemoryDisk::new();
+        let shared = Arc::new(disk.clone());
+        let (mut log, _) = Log::open(shared.clone(), &LogName::EVENTS, CONFIG, Offset(0)).unwrap();
+        log.append(&[&[7; 100], &[8; 100]]).unwrap();
+        let name = millrace_store::Name::log_segment(&LogName::EVENTS, Offset(0));
+        if by_another {
+            log.flush().unwrap();
+            millrace_store::Disk::append(&disk, &name).unwrap().sync().unwrap();
+            log.note_durable(Offset(2));
+        } else {
+            log.sync().unwrap();
+        }
+        assert_eq!(log.durable(), Offset(2));
+        let len = disk.content(&name).unwrap().len();
+        log.mark().unwrap();
+        assert_eq!(disk.content(&name).unwrap().len(), len + 16);
+        assert_eq!(log.bytes(), len as u64 + 16);
+        log.mark().unwrap();
+        assert_eq!(disk.content(&name).unwrap().len(), len + 16, "it is said once");
+        std::mem::forget(log);
+        let damaged = disk.kill();
+        damaged.flip_bit(&name, (len as u64 - 5) * 8);
+        let opened = Log::open(Arc::new(damaged), &LogName::EVENTS, CONFIG, Offset(0));
+        assert!(matches!(opened.unwrap_err(), StoreError::Corrupt { .. }));
+    }
+}
+
 #[test]
 fn a_log_without_records_that_were_durable_is_an_error_at_its_end() {
     let disk = MemoryDisk::new();

@@ -1,7 +1,7 @@
 //! The committer: makes events durable, many at a time, and acknowledges them.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::sync::{Arc, OnceLock};
 
 use millrace_store::{Log, Offset, StoreError};
@@ -105,7 +105,19 @@ pub(super) fn run(
     let mut group = Vec::new();
     let mut has_failed = false;
     progress.look_at(&logs);
-    while let Ok(first) = commits.recv() {
+    loop {
+        let first = match commits.try_recv() {
+            Ok(commit) => commit,
+            Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Empty) => {
+                if !has_failed && let Err(error) = mark(&mut logs) {
+                    has_failed = true;
+                    progress.fail(&error.to_string());
+                }
+                let Ok(commit) = commits.recv() else { break };
+                commit
+            }
+        };
         group.push(first);
         group.extend(commits.try_iter().take(GROUP_MAX - 1));
         // After a failure of one log the others would go on behind a gap.
@@ -122,6 +134,12 @@ pub(super) fn run(
             tracing::error!(%error, "closing a log");
         }
     }
+}
+
+/// Behind the last commit for now, no record would say that it was durable.
+fn mark(logs: &mut Logs) -> Result<(), StoreError> {
+    let Logs { events, late, dead } = logs;
+    [events, late, dead].into_iter().try_for_each(Log::mark)
 }
 
 /// Answers commits after the committer has failed, until no more can come.

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use millrace_event::{Batch, Span};
+use millrace_event::{Batch, EventTime, Span};
 use millrace_feature::plan::Plan;
 use millrace_store::{Disk, LogName, LogReader, Offset, StoreError};
 use thiserror::Error;
@@ -103,6 +103,13 @@ impl Past {
             self.frontier = offset.0 + 1;
         }
         Ok(())
+    }
+
+    /// Whether what a view reads at this time, at this frontier, is exact whatever was cleaned up.
+    pub fn is_exact(&self, view: usize, at: EventTime) -> bool {
+        let plan = self.engine.plan();
+        let mut streams = plan.views[view].reads.iter().map(|read| plan.groups[read.group].stream);
+        streams.all(|stream| at >= self.engine.exact_from(stream))
     }
 
     /// What a view answered for this event at this frontier.
