@@ -114,11 +114,12 @@ impl Opened {
 fn note_unreadable(unreadable: &Unreadable) {
     let Some(first) = &unreadable.first else { return };
     let records = counted(unreadable.records as usize, "record");
-    let more = match unreadable.open_ends {
-        0 => "",
-        _ => " and the end of it",
+    let what = match (unreadable.records, unreadable.open_ends) {
+        (_, 0) => records,
+        (0, _) => "the end".to_owned(),
+        (_, _) => format!("{records} and the end"),
     };
-    note!("{records}{more} of the decision log could not be read, the first because: {first}");
+    note!("{what} of the decision log could not be read, the first because: {first}");
 }
 
 /// The same for programs; `first` is null where all could be read.

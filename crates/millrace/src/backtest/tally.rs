@@ -10,7 +10,7 @@ use millrace_serving::plain;
 use serde_json::{Value as Json, json};
 
 use super::decide::{Candidate, Passed, Verdict};
-use crate::console::{grouped, say};
+use crate::console::{grouped, note, say};
 use crate::exit::Failure;
 
 const OUTCOMES: usize = Outcome::ALL.len();
@@ -123,6 +123,9 @@ impl<'a> Tally<'a> {
 
     pub fn print(&self, passed: &[Passed]) -> Result<(), Failure> {
         let (today, other) = (&self.today.decision().name, &self.other.decision().name);
+        if self.events() == 0 {
+            note!("no event of this time was found: nothing was decided");
+        }
         let changed: u64 = self.changes().map(|(_, _, cell)| cell.events).sum();
         say!("{} events, {} decided otherwise", grouped(self.events()), grouped(changed))?;
         let mut lines = vec![("outcome", [format!("today ({today})"), format!("then ({other})")])];
