@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use millrace_store::{Disk, Log, LogConfig, LogName, Offset, StoreError};
+use millrace_store::{Disk, Log, LogConfig, LogName, Offset, StoreError, Torn};
 use thiserror::Error;
 
 use crate::error::LedgerError;
@@ -161,7 +161,7 @@ impl Ledger {
         let number = note_start(Arc::clone(&disk), run)?;
         let config = LogConfig { segment_bytes: settings.segment_bytes };
         let (log, opened) = Log::open(Arc::clone(&disk), &LogName::DECISIONS, config, Offset(0))?;
-        if let Some(torn) = opened.torn {
+        if let Some(torn) = opened.torn.filter(Torn::is_worth_telling) {
             let bytes = torn.bytes;
             tracing::warn!(bytes, "an unfinished write of the decision log was cut off");
         }

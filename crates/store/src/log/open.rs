@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::frame::FRAME_BYTES;
 use super::scan::{Scan, Start, Step, read_header, read_last_header};
 use super::{Log, LogConfig};
 use crate::name::{Kind, kind_of};
@@ -37,6 +38,12 @@ impl Torn {
 
     pub(super) fn unfinished(log: &LogName, first: Offset, bytes: u64) -> Torn {
         Torn { segment: Name::log_segment(log, first), at: 0, bytes }
+    }
+
+    /// Whether it may have been more than a marker, which is not synced: a loss of power tears
+    /// one off that nobody misses.
+    pub fn is_worth_telling(&self) -> bool {
+        self.bytes > FRAME_BYTES as u64
     }
 }
 

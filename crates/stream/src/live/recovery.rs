@@ -284,7 +284,7 @@ fn open_logs(
     recovery: &mut Recovery,
 ) -> Result<Logs, LiveError> {
     let mut torn_notes = |log: &LogName, torn: Option<Torn>| {
-        if let Some(torn) = torn {
+        if let Some(torn) = torn.filter(Torn::is_worth_telling) {
             recovery.notes.push(format!(
                 "log {}: {} bytes of an unfinished write were cut off (never acknowledged)",
                 log.as_str(),
