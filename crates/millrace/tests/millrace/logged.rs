@@ -24,21 +24,14 @@ const FIELDS: [&str; 5] = ["card", "device", "ip", "merchant", "list_price"];
 /// Asks the server for a decision on each payment when it comes, and then tells it of the payment.
 fn decide_all(folder: &Path, events: &[PaymentEvent]) -> usize {
     let server = Server::start(folder);
-    let address = server.address;
-    let mut caller = Caller::new(address);
+    let mut caller = Caller::new(server.address);
     let mut told: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
     let mut decided = 0;
     let tell = |caller: &mut Caller, told: &mut BTreeMap<&str, Vec<u8>>| {
         for (stream, lines) in std::mem::take(told) {
             let path = format!("/v1/streams/{stream}/events");
             let lines = String::from_utf8(lines).unwrap();
-            // A server may close a connection between two requests. Events have ids: sent again,
-            // they count once.
-            let answer = caller.post(&path, "application/x-ndjson", &lines).or_else(|| {
-                *caller = Caller::new(address);
-                caller.post(&path, "application/x-ndjson", &lines)
-            });
-            let (status, body) = answer.unwrap();
+            let (status, body) = caller.post(&path, "application/x-ndjson", &lines).unwrap();
             assert_eq!(status, 200, "{body}");
         }
     };

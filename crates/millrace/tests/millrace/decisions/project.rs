@@ -177,6 +177,8 @@ impl Caller {
                 }
             }
             match self.0.read(&mut buffer) {
+                // A signal to this process ends a read that has a timeout.
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => return None,
                 Ok(got) => bytes.extend_from_slice(&buffer[..got]),
             }
