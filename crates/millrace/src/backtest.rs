@@ -20,6 +20,7 @@ use crate::exit::Failure;
 use crate::history::Origins;
 use crate::history::find_label;
 use crate::history::when::Period;
+use crate::lift::selection::is_amount;
 use crate::models;
 use crate::project::{self, Place, Project, shown};
 use crate::stop::Stop;
@@ -210,7 +211,7 @@ fn amount_field(schema: &Schema, name: Option<&str>) -> Result<Option<usize>, Fa
         let hint = did_you_mean(name, names);
         Failure::usage(format!("--amount: `{}` has no field `{name}`; {hint}", schema.stream))
     })?;
-    if !tally::is_amount(&schema.fields[field].ty) {
+    if !is_amount(&schema.fields[field].ty) {
         return Err(Failure::usage(format!(
             "--amount: `{name}` is no number; name a field of type int, float or decimal"
         )));

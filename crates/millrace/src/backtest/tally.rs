@@ -42,11 +42,6 @@ struct Example {
     other: Verdict,
 }
 
-/// Whether a field of this type can be money.
-pub fn is_amount(ty: &Type) -> bool {
-    matches!(ty, Type::Int | Type::Float | Type::Decimal(_))
-}
-
 fn place(outcome: Outcome) -> usize {
     Outcome::ALL.iter().position(|o| *o == outcome).unwrap_or(0)
 }

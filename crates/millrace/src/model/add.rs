@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use millrace_feature::{Compiled, SourceFile, compile};
+use millrace_feature::{SourceFile, compile};
 use millrace_serving::model::{Format, Model};
 
 use crate::console::{note, say};
@@ -99,13 +99,10 @@ impl Declaration {
     }
 }
 
+/// Whether the project is right with the declaration; tells what is not.
 fn check(sources: &[SourceFile]) -> Result<(), Failure> {
-    let Compiled { plan, diagnostics } = compile(sources);
-    if plan.is_some() {
-        return Ok(());
-    }
-    note!("{}", millrace_feature::render(&diagnostics, sources).trim_end());
-    Err(Failure::user("the project would not be right with this model; nothing was added"))
+    let wrong = "the project would not be right with this model; nothing was added";
+    project::plan(sources).map(drop).map_err(|_| Failure::user(wrong))
 }
 
 fn put(from: &Path, to: &Path) -> Result<(), Failure> {
